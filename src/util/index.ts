@@ -1,0 +1,10 @@
+/** Pure helpers with no domain. */
+export { AppError, codeOf, messageOf } from './app-error.ts'
+export { type BackoffOptions, backoffMs } from './backoff.ts'
+export { BoundedQueue } from './bounded-queue.ts'
+export { concatBytes, equalBytes, fromHex, toHex } from './bytes.ts'
+export { type Clock, sleep, systemClock, type Timer } from './clock.ts'
+export { type Rng, seededRng, systemRng } from './rng.ts'
+export type { Service } from './service.ts'
+export { formatDuration, formatSize, parseDuration, parseSize } from './size.ts'
+export { readVarint, varintLength, writeVarint } from './varint.ts'
