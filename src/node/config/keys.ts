@@ -1,0 +1,215 @@
+import { defaultBudgetOptions } from '../../budget/index.ts'
+import { defaultLogOptions, LOG_FORMATS, LOG_LEVELS } from '../../log/index.ts'
+import { NODE_ROLES } from '../../model/index.ts'
+
+export type ConfigValue = string | number | boolean | undefined
+
+interface KeyBase {
+  /** `section.name` in the file; the flag is `--` and `flag`. */
+  readonly path: string
+  readonly flag: string
+  readonly help: string
+}
+
+/** One setting: its home. Flags, environment names, the file's commented form and the docs are made from this table. */
+export type ConfigKey =
+  | (KeyBase & { readonly type: 'string' | 'address' | 'path'; readonly default?: string })
+  | (KeyBase & { readonly type: 'choice'; readonly choices: readonly string[]; readonly default: string })
+  | (KeyBase & {
+      readonly type: 'size' | 'duration' | 'integer'
+      readonly default?: number
+      readonly min: number
+      readonly max: number
+    })
+  | (KeyBase & { readonly type: 'boolean'; readonly default: boolean })
+  | (KeyBase & { readonly type: 'start-height'; readonly default?: string })
+
+export const PROFILES = ['standard', 'nano', 'archive'] as const
+export type Profile = (typeof PROFILES)[number]
+
+const GIB = 1024 ** 3
+
+export const CONFIG_KEYS = [
+  {
+    path: 'node.role',
+    flag: 'role',
+    type: 'choice',
+    choices: NODE_ROLES,
+    default: 'access',
+    help: 'what this node does in the network'
+  },
+  {
+    path: 'node.profile',
+    flag: 'profile',
+    type: 'choice',
+    choices: PROFILES,
+    default: 'standard',
+    help: 'a set of defaults for a size of machine'
+  },
+  {
+    path: 'node.variant',
+    flag: 'variant',
+    type: 'string',
+    help: "the operator's name for this build on dashboards (default: no-dht, or dht with routing dht)"
+  },
+  {
+    path: 'node.stop-timeout',
+    flag: 'stop-timeout',
+    type: 'duration',
+    default: 20_000,
+    min: 1_000,
+    max: 600_000,
+    help: 'how long an orderly stop may take'
+  },
+  {
+    path: 'network.identities',
+    flag: 'identities',
+    type: 'path',
+    help: 'the identity table: JSON array of the staked nodes'
+  },
+  {
+    path: 'network.routing',
+    flag: 'routing',
+    type: 'choice',
+    choices: ['none', 'dht'],
+    default: 'none',
+    help: 'who says who has a blob: none is enough where every node is connected to every other'
+  },
+  {
+    path: 'network.policy',
+    flag: 'policy',
+    type: 'choice',
+    choices: ['assigned', 'classic'],
+    default: 'assigned',
+    help: 'which peers are asked for a blob'
+  },
+  {
+    path: 'network.security',
+    flag: 'security',
+    type: 'choice',
+    choices: ['any', 'tls', 'noise'],
+    default: 'any',
+    help: 'handshakes offered; any: TLS first, then noise'
+  },
+  { path: 'p2p.address', flag: 'p2p-address', type: 'address', default: '0.0.0.0:3569', help: 'where peers connect' },
+  {
+    path: 'feed.source',
+    flag: 'feed',
+    type: 'string',
+    default: 'announcements',
+    help: 'where sealed blocks come from: announcements, or file:PATH'
+  },
+  {
+    path: 'feed.follow',
+    flag: 'follow',
+    type: 'boolean',
+    default: false,
+    help: 'tail the block list of a file feed instead of ending with it'
+  },
+  {
+    path: 'feed.quorum',
+    flag: 'quorum',
+    type: 'integer',
+    default: 2,
+    min: 1,
+    max: 1_000,
+    help: 'execution nodes that must say the same before a block is notified (all, if there are fewer)'
+  },
+  {
+    path: 'sync.start-height',
+    flag: 'start-height',
+    type: 'start-height',
+    help: 'where a fresh node begins: a height, or latest-N'
+  },
+  {
+    path: 'sync.search-ahead',
+    flag: 'search-ahead',
+    type: 'integer',
+    default: 256,
+    min: 1,
+    max: 100_000,
+    help: 'heights worked on above the lowest one that is missing'
+  },
+  {
+    path: 'sync.search-ahead-bytes',
+    flag: 'search-ahead-bytes',
+    type: 'size',
+    default: 48 * 1024 ** 2,
+    min: 1024 ** 2,
+    max: 4 * GIB,
+    help: 'bytes of unfinished downloads'
+  },
+  {
+    path: 'memory.cache',
+    flag: 'cache',
+    type: 'size',
+    default: defaultBudgetOptions.accountBytes.cache,
+    min: 0,
+    max: 64 * GIB,
+    help: 'bytes of blobs kept in memory in front of the disk'
+  },
+  {
+    path: 'memory.budget',
+    flag: 'memory',
+    type: 'size',
+    default: defaultBudgetOptions.totalBytes,
+    min: 32 * 1024 ** 2,
+    max: 64 * GIB,
+    help: 'bytes of everything that grows with load, together'
+  },
+  {
+    path: 'metrics.address',
+    flag: 'metrics-address',
+    type: 'address',
+    default: '127.0.0.1:8080',
+    help: 'metrics, health and status'
+  },
+  {
+    path: 'api.address',
+    flag: 'api-address',
+    type: 'address',
+    default: '127.0.0.1:8070',
+    help: 'execution data over HTTP'
+  },
+  {
+    path: 'log.level',
+    flag: 'log-level',
+    type: 'choice',
+    choices: LOG_LEVELS,
+    default: defaultLogOptions.level,
+    help: 'lines below this level are not written'
+  },
+  {
+    path: 'log.format',
+    flag: 'log-format',
+    type: 'choice',
+    choices: LOG_FORMATS,
+    default: defaultLogOptions.format,
+    help: 'auto: pretty on a terminal, JSON otherwise'
+  }
+] as const satisfies readonly ConfigKey[]
+
+export type ConfigPath = (typeof CONFIG_KEYS)[number]['path']
+
+/** `node.stop-timeout` → `SEALSYNC_NODE_STOP_TIMEOUT`. */
+export function envName(path: string): string {
+  return `SEALSYNC_${path.replace(/[.-]/g, '_').toUpperCase()}`
+}
+
+/** What a profile changes against the defaults. */
+export const PROFILE_VALUES: Readonly<Record<Profile, Readonly<Partial<Record<ConfigPath, ConfigValue>>>>> =
+  Object.freeze({
+    standard: {},
+    nano: {
+      'memory.cache': 8 * 1024 ** 2,
+      'memory.budget': 64 * 1024 ** 2,
+      'sync.search-ahead': 64,
+      'sync.search-ahead-bytes': 16 * 1024 ** 2
+    },
+    archive: {
+      'memory.cache': 512 * 1024 ** 2,
+      'memory.budget': GIB,
+      'sync.search-ahead': 2_048,
+      'sync.search-ahead-bytes': 256 * 1024 ** 2
+    }
+  })

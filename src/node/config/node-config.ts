@@ -1,0 +1,92 @@
+import type { LogFormat, LogLevel } from '../../log/index.ts'
+import type { NodeRole } from '../../model/index.ts'
+import type { ConfigPath, ConfigValue, Profile } from './keys.ts'
+import { configError, type LoadedConfig } from './load.ts'
+import { parseAddress, parseStartHeight } from './parse.ts'
+
+export interface HostPort {
+  readonly host: string
+  readonly port: number
+}
+
+/** The settings of one node, typed. */
+export interface NodeConfig {
+  readonly dataDir: string
+  readonly role: NodeRole
+  readonly profile: Profile
+  readonly variant: string
+  readonly stopTimeoutMs: number
+  readonly identitiesPath: string
+  readonly routing: 'none' | 'dht'
+  readonly policy: 'assigned' | 'classic'
+  readonly security: 'any' | 'tls' | 'noise'
+  readonly p2pAddress: HostPort
+  readonly feed:
+    | { readonly kind: 'announcements'; readonly quorum: number }
+    | { readonly kind: 'file'; readonly path: string; readonly follow: boolean }
+  readonly startHeight: { readonly height: number } | { readonly latestMinus: number } | undefined
+  readonly searchAhead: { readonly heights: number; readonly bytes: number }
+  readonly memory: { readonly cacheBytes: number; readonly totalBytes: number }
+  readonly metricsAddress: HostPort
+  readonly apiAddress: HostPort
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat }
+}
+
+/** Turns the loaded settings into the node's, and checks what concerns two of them. Throws NodeError `config`. */
+export function toNodeConfig(loaded: LoadedConfig, dataDir: string): NodeConfig {
+  const get = <T extends ConfigValue>(path: ConfigPath): T => loaded.get(path)?.value as T
+  const problems = crossChecks(get)
+  if (problems.length > 0) throw configError(problems)
+  const routing = get<'none' | 'dht'>('network.routing')
+  const source = get<string>('feed.source')
+  const startHeight = get<string | undefined>('sync.start-height')
+  return {
+    dataDir,
+    role: get('node.role'),
+    profile: get('node.profile'),
+    variant: get<string | undefined>('node.variant') ?? (routing === 'dht' ? 'dht' : 'no-dht'),
+    stopTimeoutMs: get('node.stop-timeout'),
+    identitiesPath: get('network.identities'),
+    routing,
+    policy: get('network.policy'),
+    security: get('network.security'),
+    p2pAddress: addressOf(get('p2p.address')),
+    feed: source.startsWith('file:')
+      ? { kind: 'file', path: source.slice('file:'.length), follow: get('feed.follow') }
+      : { kind: 'announcements', quorum: get('feed.quorum') },
+    startHeight: startHeight === undefined ? undefined : parseStartHeight(startHeight),
+    searchAhead: { heights: get('sync.search-ahead'), bytes: get('sync.search-ahead-bytes') },
+    memory: { cacheBytes: get('memory.cache'), totalBytes: get('memory.budget') },
+    metricsAddress: addressOf(get('metrics.address')),
+    apiAddress: addressOf(get('api.address')),
+    log: { level: get('log.level'), format: get('log.format') }
+  }
+}
+
+function crossChecks(get: <T extends ConfigValue>(path: ConfigPath) => T): string[] {
+  const problems: string[] = []
+  const source = get<string>('feed.source')
+  const role = get<string>('node.role')
+  if (get<string | undefined>('network.identities') === undefined) {
+    problems.push('network.identities (--identities FILE) is needed: who the staked nodes are')
+  }
+  if (source !== 'announcements' && !/^file:./.test(source)) {
+    problems.push(`feed.source (--feed) '${source}' must be announcements or file:PATH`)
+  }
+  if (role === 'execution' && source === 'announcements') {
+    problems.push(
+      "node.role 'execution' needs feed.source file:PATH (--feed): an execution node makes the announcements"
+    )
+  }
+  if (role === 'observer')
+    problems.push("node.role 'observer' needs the public network, which this version does not have")
+  if (get<string>('network.routing') === 'dht') problems.push("network.routing 'dht' is not in this version: use none")
+  if (get<number>('memory.cache') > get<number>('memory.budget')) {
+    problems.push('memory.cache (--cache) exceeds memory.budget (--memory): lower one or raise the other')
+  }
+  return problems
+}
+
+function addressOf(text: string): HostPort {
+  return parseAddress(text) ?? { host: '127.0.0.1', port: 0 }
+}

@@ -1,0 +1,99 @@
+import { parseHeight } from '../../model/index.ts'
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../util/index.ts'
+import type { ConfigKey, ConfigValue } from './keys.ts'
+
+/** Either the value, or why there is none: what it must be instead. */
+export type Parsed = { readonly value: ConfigValue } | { readonly problem: string }
+
+/** Reads one value as its key's type wants it: text from flags and environment, typed values from the file. */
+export function parseValue(key: ConfigKey, raw: unknown): Parsed {
+  switch (key.type) {
+    case 'string':
+    case 'path':
+      return typeof raw === 'string' && raw !== '' ? { value: raw } : { problem: 'must be text' }
+    case 'address':
+      return parseAddress(raw) === undefined
+        ? { problem: 'must be HOST:PORT (port 0 takes any that is free)' }
+        : { value: String(raw) }
+    case 'choice':
+      return typeof raw === 'string' && key.choices.includes(raw)
+        ? { value: raw }
+        : { problem: `must be one of ${key.choices.join(', ')}` }
+    case 'boolean':
+      return parseBoolean(raw)
+    case 'start-height':
+      return parseStartHeight(String(raw)) === undefined
+        ? { problem: 'must be a height or latest-N' }
+        : { value: String(raw) }
+    default:
+      return parseNumber(key, raw)
+  }
+}
+
+function parseBoolean(raw: unknown): Parsed {
+  if (raw === true || raw === 'true' || raw === '1') return { value: true }
+  if (raw === false || raw === 'false' || raw === '0') return { value: false }
+  return { problem: 'must be true or false' }
+}
+
+function parseNumber(key: ConfigKey & { readonly min: number; readonly max: number }, raw: unknown): Parsed {
+  const text = String(raw)
+  const value =
+    key.type === 'size'
+      ? parseSize(text)
+      : key.type === 'duration'
+        ? parseDuration(text)
+        : /^\d+$/.test(text)
+          ? Number(text)
+          : undefined
+  const show = key.type === 'size' ? formatSize : key.type === 'duration' ? formatDuration : String
+  if (value === undefined || value < key.min || value > key.max) {
+    const kind =
+      key.type === 'size'
+        ? 'a size such as 64MiB'
+        : key.type === 'duration'
+          ? 'a duration such as 30s'
+          : 'a whole number'
+    return { problem: `must be ${kind} from ${show(key.min)} to ${show(key.max)}` }
+  }
+  return { value }
+}
+
+/** `host:port`, `[v6]:port`. */
+export function parseAddress(raw: unknown): { readonly host: string; readonly port: number } | undefined {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^:\s]+):(\d{1,5})$/.exec(String(raw))
+  const port = Number(match?.[2])
+  if (match === null || port > 65_535) return undefined
+  return { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port }
+}
+
+/** `1000`, `latest-50`, `latest`. */
+export function parseStartHeight(
+  text: string
+): { readonly height: number } | { readonly latestMinus: number } | undefined {
+  const latest = /^latest(?:-(\d{1,12}))?$/.exec(text)
+  if (latest !== null) return { latestMinus: Number(latest[1] ?? 0) }
+  const height = parseHeight(text)
+  return height === undefined ? undefined : { height }
+}
+
+/** The known word that is nearest to a mistyped one, if any is near: one or two letters changed, added, dropped. */
+export function didYouMean(word: string, known: readonly string[]): string | undefined {
+  const near = known
+    .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
+    .sort((a, b) => a.distance - b.distance)[0]
+  return near !== undefined && near.distance <= Math.max(2, Math.floor(word.length / 3)) ? near.candidate : undefined
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, at) => at)
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j += 1) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      row.push(Math.min(substitution, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1))
+    }
+    previous = row
+  }
+  return previous[b.length] ?? 0
+}

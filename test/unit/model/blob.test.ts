@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { BlobCid, blobOf, parseBlockId, parseExecutionDataId, parseHeight, verifyBlob } from '#src/model/index.ts'
+
+describe('blob cid', () => {
+  it('is the same through each of its forms', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (digest) => {
+        const cid = BlobCid.fromDigest(digest)
+        assert.equal(BlobCid.parse(cid.toString())?.key, cid.key)
+        assert.equal(BlobCid.fromBytes(cid.toBytes())?.key, cid.key)
+        assert.equal(BlobCid.fromKey(cid.key).key, cid.key)
+        assert.equal(BlobCid.fromExecutionDataId(cid.toExecutionDataId()).key, cid.key)
+      })
+    )
+  })
+
+  it("reads and writes the chain fixture's first root", () => {
+    const id = parseExecutionDataId('950ef72d48f7802fe983dbe0f73442329b93a70902c0f600ff873471e39dd962')
+    assert.ok(id)
+    assert.equal(BlobCid.fromExecutionDataId(id).toString(), 'QmYNWh6UUdbcKRpiGeKKJ3rkrsGnKk7nhrYuhZu7iNKmc5')
+  })
+
+  it('refuses what is not one', () => {
+    for (const text of ['', 'Qm', `Qm${'0'.repeat(44)}`, 'bafkqaaa', 'x'.repeat(46)])
+      assert.equal(BlobCid.parse(text), undefined, text)
+    assert.equal(BlobCid.fromBytes(new Uint8Array(33)), undefined)
+    assert.equal(BlobCid.fromBytes(new Uint8Array(34)), undefined)
+    assert.throws(() => BlobCid.fromDigest(new Uint8Array(31)), RangeError)
+  })
+})
+
+describe('blob', () => {
+  it('is had only for bytes that hash to the cid', () => {
+    const blob = blobOf(new TextEncoder().encode('sealed'))
+    assert.equal(verifyBlob(blob.cid, blob.bytes)?.cid.key, blob.cid.key)
+    const wrong = blob.bytes.slice()
+    wrong[0] = (wrong[0] ?? 0) ^ 1
+    assert.equal(verifyBlob(blob.cid, wrong), undefined)
+  })
+})
+
+describe('identifiers', () => {
+  it('are 64 hex digits in lower case', () => {
+    assert.equal(parseBlockId('AB'.repeat(32)), 'ab'.repeat(32))
+    for (const wrong of ['', 'ab', 'zz'.repeat(32), 5, null, 'ab'.repeat(33)])
+      assert.equal(parseBlockId(wrong), undefined)
+  })
+
+  it('heights are safe integers, as numbers or decimal text', () => {
+    assert.equal(parseHeight('1000071'), 1_000_071)
+    assert.equal(parseHeight(0), 0)
+    for (const wrong of [-1, 1.5, '1e3', '', '0x10', 2 ** 53, '9007199254740993', null])
+      assert.equal(parseHeight(wrong), undefined, String(wrong))
+  })
+})
