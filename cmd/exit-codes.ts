@@ -1,0 +1,49 @@
+import { codeOf, messageOf } from '#src/util/index.ts'
+
+/** What a process says by its exit code (contract of the command line). */
+export const EXIT = {
+  ok: 0,
+  /** It ran, and what it was to show does not hold. */
+  failed: 1,
+  usage: 2,
+  config: 3,
+  locked: 4,
+  database: 5,
+  addressInUse: 6,
+  diskFull: 7,
+  wrongKey: 8,
+  stopTimeout: 70
+} as const
+
+/** Error codes of the rooms that have an exit code of their own; everything else is 1. */
+const EXIT_OF_CODE: Readonly<Record<string, number>> = {
+  usage: EXIT.usage,
+  config: EXIT.config,
+  exists: EXIT.config,
+  'not-a-data-directory': EXIT.config,
+  'invalid-identity-table': EXIT.config,
+  locked: EXIT.locked,
+  'newer-version': EXIT.database,
+  corrupt: EXIT.database,
+  'address-in-use': EXIT.addressInUse,
+  'socket-in-use': EXIT.addressInUse,
+  'disk-full': EXIT.diskFull,
+  ENOSPC: EXIT.diskFull,
+  'wrong-key': EXIT.wrongKey,
+  'stop-timeout': EXIT.stopTimeout
+}
+
+/** The exit code for anything thrown: the first code along its causes that has one. */
+export function exitCodeOf(error: unknown): number {
+  for (let at: unknown = error, depth = 0; at !== undefined && depth < 8; depth += 1) {
+    const exit = EXIT_OF_CODE[codeOf(at) ?? '']
+    if (exit !== undefined) return exit
+    at = (at as { cause?: unknown }).cause
+  }
+  return EXIT.failed
+}
+
+/** One line: what went wrong and, where the room knows, how to mend it. */
+export function errorLine(error: unknown): string {
+  return `sealsync: ${messageOf(error)}`
+}

@@ -1,0 +1,43 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { CONFIG_KEYS, type ConfigKey, type ConfigSources, envName } from '#src/node/config/index.ts'
+import { type CommandContext, UsageError } from './context.ts'
+
+/** Flags as commander gives them: camel case. */
+export interface NodeFlags {
+  readonly dataDir?: string
+  readonly config?: string
+  readonly [name: string]: unknown
+}
+
+/** Adds `--data-dir`, `--config` and a flag for each setting. */
+export function addNodeOptions(command: Command): Command {
+  command.option('--data-dir <dir>', 'where the node keeps everything it has (environment SEALSYNC_DATA_DIR)')
+  command.option('--config <file>', 'configuration file (default: config.toml in the data directory)')
+  for (const key of CONFIG_KEYS as readonly ConfigKey[]) {
+    const shown = key.default === undefined ? '' : `; default ${String(key.default)}`
+    const help = `${key.help} (${envName(key.path)}${shown})`
+    if (key.type === 'boolean') command.option(`--${key.flag}`, help)
+    else command.option(`--${key.flag} <${key.type}>`, help)
+  }
+  return command
+}
+
+export function configSources(flags: NodeFlags, context: CommandContext): ConfigSources {
+  const dataDir = flags.dataDir ?? context.env['SEALSYNC_DATA_DIR']
+  const path = flags.config ?? context.env['SEALSYNC_CONFIG']
+  const file = path !== undefined ? { path, required: true } : dataDir === undefined ? undefined : { path: join(dataDir, 'config.toml'), required: false }
+  const byName = Object.fromEntries((CONFIG_KEYS as readonly ConfigKey[]).map((key) => [key.flag, flags[camel(key.flag)]]))
+  return { flags: byName, env: context.env, ...(file === undefined ? {} : { file }) }
+}
+
+/** The data directory from its flag or the environment. Throws UsageError when there is none. */
+export function dataDirOf(flags: NodeFlags, context: CommandContext): string {
+  const dir = flags.dataDir ?? context.env['SEALSYNC_DATA_DIR']
+  if (dir === undefined || dir === '') throw new UsageError('--data-dir DIR is needed (or environment SEALSYNC_DATA_DIR)')
+  return dir
+}
+
+function camel(flag: string): string {
+  return flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}

@@ -1,0 +1,27 @@
+import type { CommandContext } from './context.ts'
+
+/** How many interrupts force the end: the first asks for an orderly stop, the second does not wait for it. */
+const FORCE_AFTER = 2
+
+/** The exit code of a process that SIGINT ended, as shells have it. */
+const INTERRUPTED = 130
+
+/** The real process as a context: signals become one AbortSignal, the second one ends the process at once. */
+export function systemContext(): { readonly context: CommandContext; release(): void } {
+  const controller = new AbortController()
+  let signals = 0
+  const onSignal = (name: NodeJS.Signals): void => {
+    signals += 1
+    if (signals >= FORCE_AFTER) process.exit(INTERRUPTED)
+    controller.abort(new Error(`stopped by ${name}`))
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  return {
+    context: { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: controller.signal },
+    release() {
+      process.off('SIGINT', onSignal)
+      process.off('SIGTERM', onSignal)
+    }
+  }
+}
