@@ -21,9 +21,11 @@ export function addConfigCommand(program: Command, context: CommandContext): voi
       if (flags.json === true) writeJson(context, Object.fromEntries(loaded))
       else context.stdout.write(renderEffective(loaded, flags.origin === true))
     })
-  addNodeOptions(config.command('validate').description('check the settings a node would run with')).action((flags: NodeFlags) => {
-    const sources = configSources(flags, context)
-    toNodeConfig(loadConfig(sources), flags.dataDir ?? '')
-    context.stdout.write(`ok: ${CONFIG_KEYS.length} settings\n`)
-  })
+  addNodeOptions(config.command('validate').description('check the settings a node would run with')).action(
+    (flags: NodeFlags) => {
+      const sources = configSources(flags, context)
+      toNodeConfig(loadConfig(sources), flags.dataDir ?? '')
+      context.stdout.write(`ok: ${CONFIG_KEYS.length} settings\n`)
+    }
+  )
 }

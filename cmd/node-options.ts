@@ -26,15 +26,23 @@ export function addNodeOptions(command: Command): Command {
 export function configSources(flags: NodeFlags, context: CommandContext): ConfigSources {
   const dataDir = flags.dataDir ?? context.env['SEALSYNC_DATA_DIR']
   const path = flags.config ?? context.env['SEALSYNC_CONFIG']
-  const file = path !== undefined ? { path, required: true } : dataDir === undefined ? undefined : { path: join(dataDir, 'config.toml'), required: false }
-  const byName = Object.fromEntries((CONFIG_KEYS as readonly ConfigKey[]).map((key) => [key.flag, flags[camel(key.flag)]]))
+  const file =
+    path !== undefined
+      ? { path, required: true }
+      : dataDir === undefined
+        ? undefined
+        : { path: join(dataDir, 'config.toml'), required: false }
+  const byName = Object.fromEntries(
+    (CONFIG_KEYS as readonly ConfigKey[]).map((key) => [key.flag, flags[camel(key.flag)]])
+  )
   return { flags: byName, env: context.env, ...(file === undefined ? {} : { file }) }
 }
 
 /** The data directory from its flag or the environment. Throws UsageError when there is none. */
 export function dataDirOf(flags: NodeFlags, context: CommandContext): string {
   const dir = flags.dataDir ?? context.env['SEALSYNC_DATA_DIR']
-  if (dir === undefined || dir === '') throw new UsageError('--data-dir DIR is needed (or environment SEALSYNC_DATA_DIR)')
+  if (dir === undefined || dir === '')
+    throw new UsageError('--data-dir DIR is needed (or environment SEALSYNC_DATA_DIR)')
   return dir
 }
 

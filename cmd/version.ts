@@ -10,7 +10,12 @@ export function addVersionCommand(program: Command, context: CommandContext): vo
     .description('what this is')
     .option('--json', 'one JSON object')
     .action((flags: { json?: boolean }) => {
-      const all = { version: version(), revision: revision(), node: process.version, platform: `${process.platform}-${process.arch}` }
+      const all = {
+        version: version(),
+        revision: revision(),
+        node: process.version,
+        platform: `${process.platform}-${process.arch}`
+      }
       if (flags.json === true) writeJson(context, all)
       else context.stdout.write(`sealsync ${all.version} (${all.revision}), Node ${all.node}, ${all.platform}\n`)
     })

@@ -1,0 +1,64 @@
+import type { Command } from 'commander'
+import { createLogger } from '#src/log/index.ts'
+import { loadConfig, toNodeConfig } from '#src/node/config/index.ts'
+import { createNode, initNode, isInitialised, NodeError, type SealsyncNode } from '#src/node/index.ts'
+import { messageOf, systemClock } from '#src/util/index.ts'
+import type { CommandContext } from './context.ts'
+import { EXIT } from './exit-codes.ts'
+import { addNodeOptions, configSources, dataDirOf, type NodeFlags } from './node-options.ts'
+
+/** `run`: a node, until it is told to stop. */
+export function addRunCommand(program: Command, context: CommandContext, done: (code: number) => void): void {
+  addNodeOptions(program.command('run').alias('start').description('run a node'))
+    .option('--init', 'make the data directory first when it is not there (for containers)')
+    .action(async (flags: NodeFlags & { init?: boolean }) => {
+      const dataDir = dataDirOf(flags, context)
+      const config = toNodeConfig(loadConfig(configSources(flags, context)), dataDir)
+      if (flags.init === true && !(await isInitialised(dataDir))) {
+        await initNode({ dataDir, role: config.role, address: `${config.p2pAddress.host}:${config.p2pAddress.port}` })
+      }
+      const logger = await createLogger(config.log, context.stdout.isTTY === true)
+      const node = await createNode(config, { logger })
+      done(await runUntilStopped(node, { signal: context.signal, stopTimeoutMs: config.stopTimeoutMs }))
+    })
+}
+
+async function runUntilStopped(
+  node: SealsyncNode,
+  options: { readonly signal: AbortSignal; readonly stopTimeoutMs: number }
+): Promise<number> {
+  const aborted = new Promise<void>((resolve) => {
+    if (options.signal.aborted) resolve()
+    options.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  let failure: unknown
+  try {
+    await node.start()
+    await Promise.race([aborted, node.stopRequested, node.failed])
+  } catch (error) {
+    failure = error
+  }
+  await stopWithin(node, options.stopTimeoutMs)
+  if (failure !== undefined) throw failure
+  return EXIT.ok
+}
+
+/**
+ * Stops in order; when that takes too long the process is ended with the exit code that says so. The same timer ends a process that
+ * stopped but left a handle open: it does not keep the process alive by itself.
+ */
+async function stopWithin(node: SealsyncNode, timeoutMs: number): Promise<void> {
+  systemClock.setTimer(
+    timeoutMs,
+    () => {
+      process.stderr.write(`sealsync: the node did not stop within ${timeoutMs} ms, ended\n`)
+      process.exit(EXIT.stopTimeout)
+    },
+    { background: true }
+  )
+  try {
+    await node.stop()
+  } catch (error) {
+    throw new NodeError('stop-timeout', `the stop went wrong: ${messageOf(error)}`, { cause: error })
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Makes a data directory that `run` can start from, and reads back who its node is.
+ */
+import { hash } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
+import { join } from 'node:path'
+import { isRole, type NodeId, type NodeRole, type PeerIdText, parseNodeId, type Role } from '../model/index.ts'
+import {
+  generateNetworkKey,
+  type IdentityEntry,
+  identityEntryFor,
+  importNetworkKey,
+  type NetworkKey,
+  parseHostPort,
+  peerIdOf,
+  readNetworkKey,
+  writeNetworkKey
+} from '../p2p/index.ts'
+import { DataDirectory } from '../store/index.ts'
+import { codeOf, toHex } from '../util/index.ts'
+import { type ConfigPath, renderConfig } from './config/index.ts'
+import { NodeError } from './errors.ts'
+
+/** What Flow gives a node that states no weight. */
+const DEFAULT_WEIGHT = 100
+
+export interface InitOptions {
+  readonly dataDir: string
+  readonly role: NodeRole
+  /** `host:port` where peers reach the node. */
+  readonly address: string
+  /** A P-256 private key to take instead of making one. */
+  readonly networkKeyFile?: string
+  /** 64 hex digits; default: the sha-256 of the public key. */
+  readonly nodeId?: string
+}
+
+export interface NodeIdentityText {
+  readonly peerId: PeerIdText
+  /** `X ‖ Y`, 128 hex digits. */
+  readonly networkPubKey: string
+  readonly nodeId: NodeId
+}
+
+/**
+ * Throws NodeError `exists` (there is a key already) or `config` (address, node id), P2pError for a key file, StoreError for the
+ * directory.
+ */
+export async function initNode(
+  options: InitOptions
+): Promise<{ readonly entry: IdentityEntry; readonly peerId: PeerIdText }> {
+  const address = parseHostPort(options.address)
+  if (address === undefined)
+    throw new NodeError('config', `--address '${options.address}' must be HOST:PORT with a port from 1 to 65535`)
+  if (await isInitialised(options.dataDir)) {
+    throw new NodeError(
+      'exists',
+      `${options.dataDir} has a network key already: choose another --data-dir, or run the node that is there`
+    )
+  }
+  const key =
+    options.networkKeyFile === undefined ? generateNetworkKey() : await importNetworkKey(options.networkKeyFile)
+  const nodeId = nodeIdFor(key, options.nodeId)
+  const directory = await DataDirectory.open(options.dataDir)
+  try {
+    const listen = isIP(address.host) !== 0 && address.host.startsWith('127.') ? address.host : '0.0.0.0'
+    const settings = new Map<ConfigPath, string>([
+      ['node.role', options.role],
+      ['p2p.address', `${listen}:${address.port}`]
+    ])
+    await writeFile(join(options.dataDir, 'config.toml'), renderConfig(settings))
+    await writeFile(
+      identityPath(options.dataDir),
+      `${JSON.stringify({ role: options.role, nodeId, address: options.address })}\n`
+    )
+    // Last, since the key is what says that the directory is complete.
+    await writeNetworkKey(networkKeyPath(options.dataDir), key)
+  } finally {
+    await directory.close()
+  }
+  const entry = identityEntryFor({
+    nodeId,
+    role: options.role,
+    ...address,
+    networkPublicKey: key.publicKey.point,
+    weight: DEFAULT_WEIGHT,
+    ejected: false
+  })
+  return { entry, peerId: peerIdOf(key) }
+}
+
+/** True when the directory holds a network key, readable or not. */
+export async function isInitialised(dataDir: string): Promise<boolean> {
+  try {
+    await readFile(networkKeyPath(dataDir))
+    return true
+  } catch (error) {
+    return codeOf(error) !== 'ENOENT'
+  }
+}
+
+/** Who the node of this directory is; works whether it runs or not. Throws P2pError `key-file-…`. */
+export async function readIdentity(dataDir: string): Promise<NodeIdentityText> {
+  const key = await readNetworkKey(networkKeyPath(dataDir))
+  const nodeId = nodeIdFor(key, (await readIdentityNote(dataDir))?.nodeId)
+  return { peerId: peerIdOf(key), networkPubKey: toHex(key.publicKey.point), nodeId }
+}
+
+/** The role that `init` was given; `undefined` where there is no note of it. */
+export async function initialisedRole(dataDir: string): Promise<Role | undefined> {
+  const role = (await readIdentityNote(dataDir))?.role
+  return isRole(role) ? role : undefined
+}
+
+export const networkKeyPath = (dataDir: string): string => join(dataDir, 'keys', 'network.key')
+
+const identityPath = (dataDir: string): string => join(dataDir, 'keys', 'identity.json')
+
+async function readIdentityNote(
+  dataDir: string
+): Promise<{ readonly role?: unknown; readonly nodeId?: string } | undefined> {
+  try {
+    return JSON.parse(await readFile(identityPath(dataDir), 'utf8')) as { role?: unknown; nodeId?: string }
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+function nodeIdFor(key: NetworkKey, given: string | undefined): NodeId {
+  const nodeId = parseNodeId(given ?? hash('sha256', key.publicKey.point, 'hex'))
+  if (nodeId === undefined) throw new NodeError('config', `--node-id '${given}' must be 64 hex digits`)
+  return nodeId
+}
