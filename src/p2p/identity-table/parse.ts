@@ -1,0 +1,179 @@
+/**
+ * Reads identity tables. The file may come from anywhere, so it is bounded before it is parsed, and each entry is checked
+ * whole: one wrong entry fails the table, named by its index and field, since a table that silently lacks a node would
+ * refuse an honest peer for a reason that nobody sees.
+ */
+import { open } from 'node:fs/promises'
+import { isRole, type NodeIdentity, parseNodeId } from '../../model/index.ts'
+import { codeOf, fromHex, messageOf, toHex } from '../../util/index.ts'
+import { P2pError } from '../errors.ts'
+import { P256_POINT_LENGTH, P256PublicKey } from '../identity-keys/p256.ts'
+import { peerIdOf } from '../network-key.ts'
+import { formatHostPort, parseHostPort } from './address.ts'
+
+/** Largest file, bytes: 10,000 of Flow's entries with their staking keys take some 6 MB. */
+export const MAX_IDENTITY_FILE_BYTES = 33_554_432
+/** Most entries: Flow has some 500 nodes; a key takes 50 µs to check, so a full table half a second. */
+export const MAX_IDENTITIES = 10_000
+
+/** Flow's weight of a node that states none (flow-go `model/flow/identity.go`). */
+const DEFAULT_WEIGHT = 100
+
+/** An entry as `node-infos.pub.json` spells it. */
+export interface IdentityEntry {
+  readonly Role: string
+  readonly Address: string
+  readonly NodeID: string
+  readonly NetworkPubKey: string
+  readonly Weight?: number
+  readonly Ejected?: boolean
+}
+
+/** Reads a file. Throws P2pError `identity-table-invalid` or `identity-entry-invalid`. */
+export async function readIdentities(path: string): Promise<NodeIdentity[]> {
+  const invalid = (why: string, cause?: unknown): P2pError =>
+    new P2pError('identity-table-invalid', `${path}: ${why}`, { cause, details: { path } })
+  let text: string
+  try {
+    await using file = await open(path, 'r')
+    const stat = await file.stat()
+    if (!stat.isFile()) throw invalid('not a file')
+    const { size } = stat
+    if (size > MAX_IDENTITY_FILE_BYTES) throw invalid(`${size} bytes, more than ${MAX_IDENTITY_FILE_BYTES}`)
+    text = await file.readFile('utf8')
+  } catch (cause) {
+    if (cause instanceof P2pError) throw cause
+    throw invalid(codeOf(cause) === 'ENOENT' ? 'does not exist' : `cannot be read: ${messageOf(cause)}`, cause)
+  }
+  return parseIdentities(text, path)
+}
+
+/**
+ * Reads the JSON text of a table; `source` stands in the errors. Throws P2pError `identity-table-invalid` or
+ * `identity-entry-invalid` (details: `index`, `field`).
+ */
+export function parseIdentities(text: string, source = 'identities'): NodeIdentity[] {
+  const invalid = (why: string, cause?: unknown): P2pError =>
+    new P2pError('identity-table-invalid', `${source}: ${why}`, { cause })
+  if (text.length > MAX_IDENTITY_FILE_BYTES) throw invalid(`more than ${MAX_IDENTITY_FILE_BYTES} bytes`)
+  let entries: unknown
+  try {
+    entries = JSON.parse(text.replace(/^\uFEFF/, ''))
+  } catch (cause) {
+    throw invalid(`not JSON: ${messageOf(cause)}`, cause)
+  }
+  if (!Array.isArray(entries)) throw invalid('not a JSON array')
+  if (entries.length > MAX_IDENTITIES) throw invalid(`${entries.length} entries, more than ${MAX_IDENTITIES}`)
+  const identities = entries.map((entry, index) => new EntryReader(source, index, entry).read())
+  assertUnique(identities, source)
+  return identities
+}
+
+/** The entry that a node publishes of itself; `init` prints it. */
+export function identityEntryFor(identity: Omit<NodeIdentity, 'peerId'>): IdentityEntry {
+  return {
+    Role: identity.role,
+    Address: formatHostPort(identity),
+    NodeID: identity.nodeId,
+    NetworkPubKey: toHex(identity.networkPublicKey),
+    Weight: identity.weight,
+    Ejected: identity.ejected
+  }
+}
+
+function assertUnique(identities: readonly NodeIdentity[], source: string): void {
+  const fields = [
+    ['NodeID', (identity: NodeIdentity) => identity.nodeId],
+    ['NetworkPubKey', (identity: NodeIdentity) => identity.peerId]
+  ] as const
+  for (const [field, valueOf] of fields) {
+    const seen = new Map<string, number>()
+    for (const [index, identity] of identities.entries()) {
+      const first = seen.get(valueOf(identity))
+      if (first !== undefined) throw entryError(source, index, { field, why: `the same as entry ${first}'s` })
+      seen.set(valueOf(identity), index)
+    }
+  }
+}
+
+function entryError(
+  source: string,
+  index: number,
+  fault: { readonly field: string; readonly why: string; readonly cause?: unknown }
+): P2pError {
+  const message = `${source}: entry ${index}: ${fault.field}: ${fault.why}`
+  return new P2pError('identity-entry-invalid', message, { cause: fault.cause, details: { index, field: fault.field } })
+}
+
+class EntryReader {
+  readonly #source: string
+  readonly #index: number
+  readonly #entry: Readonly<Record<string, unknown>>
+
+  constructor(source: string, index: number, entry: unknown) {
+    this.#source = source
+    this.#index = index
+    if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
+      throw entryError(source, index, { field: '(entry)', why: 'not a JSON object' })
+    }
+    this.#entry = entry as Record<string, unknown>
+  }
+
+  read(): NodeIdentity {
+    const role = this.#text('Role').toLowerCase()
+    if (!isRole(role)) throw this.#error('Role', `no role of a staked network: ${excerpt(role)}`)
+    const address = parseHostPort(this.#text('Address'))
+    if (address === undefined) throw this.#error('Address', 'not host:port with a port from 1 to 65535')
+    const nodeId = parseNodeId(this.#text('NodeID'))
+    if (nodeId === undefined) throw this.#error('NodeID', 'not 64 hex digits')
+    const key = this.#key()
+    return {
+      nodeId,
+      role,
+      ...address,
+      networkPublicKey: key.point,
+      peerId: peerIdOf(key),
+      weight: this.#weight(),
+      ejected: this.#ejected()
+    }
+  }
+
+  #key(): P256PublicKey {
+    const text = this.#text('NetworkPubKey')
+    const point = fromHex(text, P256_POINT_LENGTH)
+    if (point === undefined) {
+      const hint = /^04[0-9a-f]{128}$/i.test(text) ? ' (leave out the leading 04)' : ''
+      throw this.#error('NetworkPubKey', `not 128 hex digits${hint}`)
+    }
+    try {
+      return P256PublicKey.fromPoint(point)
+    } catch (cause) {
+      throw this.#error('NetworkPubKey', messageOf(cause), cause)
+    }
+  }
+
+  #weight(): number {
+    const value = this.#entry.Weight ?? DEFAULT_WEIGHT
+    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value
+    throw this.#error('Weight', 'not a number of 0 or more')
+  }
+
+  #ejected(): boolean {
+    const value = this.#entry.Ejected ?? false
+    if (typeof value === 'boolean') return value
+    throw this.#error('Ejected', 'neither true nor false')
+  }
+
+  #text(field: string): string {
+    const value = this.#entry[field]
+    if (value === undefined) throw this.#error(field, 'missing')
+    if (typeof value !== 'string') throw this.#error(field, 'not a string')
+    return value
+  }
+
+  #error(field: string, why: string, cause?: unknown): P2pError {
+    return entryError(this.#source, this.#index, { field, why, cause })
+  }
+}
+
+const excerpt = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
