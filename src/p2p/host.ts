@@ -10,13 +10,13 @@
  * `muxer.ts` pings inside yamux instead.
  */
 import { identify } from '@libp2p/identify'
-import type { ConnectionEncrypter, Connection, Libp2p, StreamHandler, StreamHandlerOptions } from '@libp2p/interface'
+import type { Connection, Libp2p, StreamHandler, StreamHandlerOptions } from '@libp2p/interface'
 import * as keys from '@libp2p/crypto/keys'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
+import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import type { Logger } from '../log/logger.ts'
 import type { NodeIdentity, PeerIdText } from '../model/index.ts'
 import { type Clock, codeOf, messageOf, type Rng, type Service } from '../util/index.ts'
@@ -120,7 +120,8 @@ export class Host implements Service {
   readonly #options: HostOptions
   readonly #parts: Parts
   #state: 'new' | 'started' | 'stopped' = 'new'
-  #fail: (error: P2pError) => void
+  readonly #connections = new Map<string, Connection>()
+  readonly #fail: (error: P2pError) => void
 
   constructor(components: HostComponents, options: HostOptions, parts: Parts) {
     this.peerId = peerIdOf(components.key)
@@ -147,10 +148,9 @@ export class Host implements Service {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new P2pError('host-started', 'a host starts once')
     this.#state = 'started'
-    // Before the first connection can come in.
-    await this.peers.start()
     try {
       await this.libp2p.start()
+      await this.peers.start()
     } catch (cause) {
       await this.stop()
       throw listenError(cause, formatHostPort(this.#options.listen))
@@ -199,8 +199,7 @@ export class Host implements Service {
   /** The connection to a peer that stays when there are several. */
   connectionTo(peer: PeerIdText): Connection | undefined {
     const id = this.peers.linkOf(peer)
-    if (id === undefined) return undefined
-    return this.libp2p.getConnections().find((connection) => connection.id === id)
+    return id === undefined ? undefined : this.#connections.get(id)
   }
 
   #watchConnections(): void {
@@ -210,9 +209,11 @@ export class Host implements Service {
       this.#parts.muxers.guard(connection.streams)
       const peer = connection.remotePeer.toString() as PeerIdText
       const { id, direction } = connection
+      this.#connections.set(id, connection)
       this.peers.linkOpened({ id, peer, direction, close: (why) => void closeConnection(connection, why) })
     })
     this.libp2p.addEventListener('connection:close', ({ detail: connection }) => {
+      this.#connections.delete(connection.id)
       this.peers.linkClosed({ id: connection.id, peer: connection.remotePeer.toString() as PeerIdText })
     })
     this.libp2p.addEventListener('transport:close', () => {
@@ -222,7 +223,7 @@ export class Host implements Service {
   }
 }
 
-const encrypters = (security: Security): ((components: never) => ConnectionEncrypter)[] =>
+const encrypters = (security: Security): NonNullable<Libp2pOptions['connectionEncrypters']> =>
   ({ both: [tls(), noise()], tls: [tls()], noise: [noise()] })[security]
 
 /** A duplicate is closed in peace, what must go is cut. */

@@ -106,6 +106,7 @@ export class PeerManager implements Service {
   readonly #listeners = new Set<(event: PeerEvent) => void>()
   #dialling = 0
   #running = false
+  #stopped = false
   #stopWatching: (() => void) | undefined
 
   constructor(components: PeerManagerComponents, options: PeerManagerOptions) {
@@ -123,6 +124,7 @@ export class PeerManager implements Service {
 
   async stop(): Promise<void> {
     this.#running = false
+    this.#stopped = true
     this.#stopWatching?.()
     for (const state of this.#states.values()) this.#quiet(state)
     this.#ready.clear()
@@ -171,10 +173,10 @@ export class PeerManager implements Service {
     for (const { link } of [...state.links]) link.close(`misbehaved: ${reason}`)
   }
 
-  /** To be told of every new connection. One that must not be is closed here. */
+  /** To be told of every new connection, from before `start` on. One that must not be is closed here. */
   linkOpened(link: PeerLink): void {
     const identity = this.#components.table.byPeerId(link.peer)
-    if (!this.#running || identity === undefined || !this.#admits(link.peer)) return link.close('not admitted')
+    if (this.#stopped || identity === undefined || !this.#admits(link.peer)) return link.close('not admitted')
     const state = this.#stateOf(identity)
     state.links.push({ link, openedAt: this.#components.clock.now() })
     this.#unschedule(state)
