@@ -78,7 +78,12 @@ await underProjectNode(async () => {
   const outdir = resolve(values.outdir ?? join(root, 'dist'))
   const named = Object.fromEntries(positionals.map((path) => [basename(path, '.ts'), resolve(path)]))
   rmSync(outdir, { recursive: true, force: true })
-  const outputs = await bundle(positionals.length > 0 ? named : ENTRIES, outdir)
+  // esbuild has said what is wrong.
+  const outputs = await bundle(positionals.length > 0 ? named : ENTRIES, outdir).catch(() => undefined)
+  if (outputs === undefined) {
+    process.exitCode = 1
+    return
+  }
   writeRevision(outdir)
   const bytes = outputs.reduce((sum, output) => sum + output.bytes, 0)
   process.stdout.write(`${outdir}: ${outputs.length} files, ${(bytes / 1024).toFixed(0)} KiB\n`)

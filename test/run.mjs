@@ -47,6 +47,7 @@ await underProjectNode(async () => {
     }
   )
   const end = (signal) => {
+    if (child.pid === undefined) return
     try {
       process.kill(-child.pid, signal)
     } catch (error) {
