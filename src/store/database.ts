@@ -1,0 +1,128 @@
+import { Level } from 'level'
+import { concatBytes } from '../util/index.ts'
+import { StoreError, toStoreError } from './errors.ts'
+import type { KeyRange, KeyValueOperation, KeyValueSpace } from './key-value.ts'
+
+export interface DatabaseOptions {
+  /** Level's cache of uncompressed index blocks, bytes. The index is read once per page-in, so a small one will do. */
+  readonly cacheBytes: number
+  /** What Level gathers in memory before it writes a table, bytes; up to two of these are held. */
+  readonly writeBufferBytes: number
+  /** Table files that Level keeps open. */
+  readonly maxOpenFiles: number
+}
+
+export const defaultDatabaseOptions: DatabaseOptions = Object.freeze({
+  cacheBytes: 8 * 1024 ** 2,
+  writeBufferBytes: 4 * 1024 ** 2,
+  maxOpenFiles: 256
+})
+
+type Bytes = Uint8Array
+const SPACE_NAME = /^[a-z][a-z-]{0,31}$/
+
+/**
+ * One Level database, shared by every room that keeps an index. Each has a `space` of its own: its keys carry the name and a
+ * zero byte in front, so spaces never meet and each is one range. Opening it takes the kernel's lock on its `LOCK` file, which
+ * is released when the process dies however it dies.
+ */
+export class Database {
+  readonly path: string
+  readonly #level: Level<Bytes, Bytes>
+
+  private constructor(path: string, level: Level<Bytes, Bytes>) {
+    this.path = path
+    this.#level = level
+  }
+
+  /** Throws StoreError `locked`, `corrupt`, `disk-full`, `not-writable` or `io`. */
+  static async open(path: string, options: Partial<DatabaseOptions> = {}): Promise<Database> {
+    const { cacheBytes, writeBufferBytes, maxOpenFiles } = { ...defaultDatabaseOptions, ...options }
+    const level = new Level<Bytes, Bytes>(path, {
+      keyEncoding: 'view',
+      valueEncoding: 'view',
+      cacheSize: cacheBytes,
+      writeBufferSize: writeBufferBytes,
+      maxOpenFiles,
+      // Keys are digests and values a few bytes: there is nothing to compress.
+      compression: false
+    })
+    try {
+      await level.open()
+    } catch (error) {
+      throw openError(error, path)
+    }
+    return new Database(path, level)
+  }
+
+  /** The part of the database under this name: lower-case letters and hyphens, at most 32. */
+  space(name: string): KeyValueSpace {
+    if (!SPACE_NAME.test(name)) throw new RangeError(`not a name for a key-value space: ${name}`)
+    return new LevelSpace(this.#level, name)
+  }
+
+  /** Waits for what is under way. Idempotent; everything after it rejects with StoreError `closed`. */
+  async close(): Promise<void> {
+    await this.#level.close()
+  }
+}
+
+function openError(error: unknown, path: string): StoreError {
+  const typed = toStoreError(error, `cannot open the database ${path}`)
+  // Level says "IO error: … No such file" when a file that its own CURRENT or MANIFEST names is gone.
+  if (typed.code === 'io' && /no such file/i.test(typed.message)) {
+    return new StoreError('corrupt', typed.message, { cause: error })
+  }
+  return typed
+}
+
+class LevelSpace implements KeyValueSpace {
+  readonly #level: Level<Bytes, Bytes>
+  readonly #name: string
+  readonly #prefix: Bytes
+  readonly #end: Bytes
+
+  constructor(level: Level<Bytes, Bytes>, name: string) {
+    this.#level = level
+    this.#name = name
+    this.#prefix = Buffer.from(`${name}\u0000`, 'latin1')
+    this.#end = Buffer.from(`${name}\u0001`, 'latin1')
+  }
+
+  async get(key: Bytes): Promise<Bytes | undefined> {
+    try {
+      return await this.#level.get(this.#full(key))
+    } catch (error) {
+      throw toStoreError(error, `cannot read from the database (${this.#name})`)
+    }
+  }
+
+  async batch(operations: readonly KeyValueOperation[], options: { readonly sync: boolean }): Promise<void> {
+    if (operations.length === 0) return
+    const mapped = operations.map((operation) => ({ ...operation, key: this.#full(operation.key) }))
+    try {
+      await this.#level.batch(mapped, options)
+    } catch (error) {
+      throw toStoreError(error, `cannot write to the database (${this.#name})`)
+    }
+  }
+
+  async *entries(range: KeyRange): AsyncGenerator<readonly [Bytes, Bytes]> {
+    const { gte, lt, reverse = false, limit = -1 } = range
+    try {
+      const iterator = this.#level.iterator({
+        gte: gte === undefined ? this.#prefix : this.#full(gte),
+        lt: lt === undefined ? this.#end : this.#full(lt),
+        reverse,
+        limit
+      })
+      for await (const [key, value] of iterator) yield [key.subarray(this.#prefix.length), value] as const
+    } catch (error) {
+      throw toStoreError(error, `cannot read from the database (${this.#name})`)
+    }
+  }
+
+  #full(key: Bytes): Bytes {
+    return concatBytes([this.#prefix, key], this.#prefix.length + key.length)
+  }
+}

@@ -1,0 +1,143 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+
+export type StoreOperation = 'has' | 'getSize' | 'get' | 'put' | 'putMany' | 'deleteMany' | 'keys'
+
+export interface StoreMetrics {
+  readonly operations: Counter<'operation' | 'outcome'>
+  readonly operationSeconds: Histogram<'operation'>
+  readonly operationBytes: Counter<'direction'>
+  readonly blobs: Gauge
+  readonly bytes: Gauge
+  readonly pendingBytes: Gauge
+  readonly cacheRequests: Counter<'result'>
+  readonly cacheEvictions: Counter
+  readonly cacheBytes: Gauge
+  readonly cacheBlobs: Gauge
+  readonly groupBlobs: Histogram
+  readonly groupBytes: Histogram
+  readonly fsyncSeconds: Histogram<'of'>
+  readonly writeErrors: Counter<'code'>
+  readonly damagedBlobs: Counter
+  readonly damagedSegments: Counter
+  readonly deadBytes: Gauge
+  readonly segments: Gauge
+  readonly recoveredBlobs: Counter
+  readonly cutBytes: Counter
+}
+
+/** From a memory hit to a disk that is in trouble. */
+const SECONDS = [0.00005, 0.0002, 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10]
+/** An fdatasync: 0.1 ms on a disk with a protected cache, 10 ms on a spinning one, seconds under pressure. */
+const FSYNC_SECONDS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2]
+
+export function createStoreMetrics(register: Registry): StoreMetrics {
+  return { ...createOperationMetrics(register), ...createCacheMetrics(register), ...createSegmentMetrics(register) }
+}
+
+function createOperationMetrics(register: Registry) {
+  const registers = [register]
+  return {
+    operations: new Counter({
+      name: 'sealsync_store_operations_total',
+      help: 'Calls of the blob store; outcome is ok, miss (a get, has or getSize that found nothing) or error',
+      labelNames: ['operation', 'outcome'] as const,
+      registers
+    }),
+    operationSeconds: new Histogram({
+      name: 'sealsync_store_operation_duration_seconds',
+      help: 'Duration of calls of the blob store; a put ends when it is durable',
+      labelNames: ['operation'] as const,
+      buckets: SECONDS,
+      registers
+    }),
+    operationBytes: new Counter({
+      name: 'sealsync_store_operation_bytes_total',
+      help: 'Bytes of blobs put (in) and got (out)',
+      labelNames: ['direction'] as const,
+      registers
+    }),
+    blobs: new Gauge({ name: 'sealsync_store_blobs', help: 'Blobs stored', registers }),
+    bytes: new Gauge({ name: 'sealsync_store_blob_bytes', help: 'Bytes of the blobs stored', registers })
+  }
+}
+
+function createCacheMetrics(register: Registry) {
+  const registers = [register]
+  return {
+    cacheRequests: new Counter({
+      name: 'sealsync_store_cache_requests_total',
+      help: 'Gets by what answered them: hit (in memory), joined (a load under way) or miss (loaded)',
+      labelNames: ['result'] as const,
+      registers
+    }),
+    cacheEvictions: new Counter({
+      name: 'sealsync_store_cache_evictions_total',
+      help: 'Blobs that left the memory cache to make room',
+      registers
+    }),
+    cacheBytes: new Gauge({ name: 'sealsync_store_cache_bytes', help: 'Bytes the memory cache holds', registers }),
+    cacheBlobs: new Gauge({ name: 'sealsync_store_cache_blobs', help: 'Blobs the memory cache holds', registers })
+  }
+}
+
+function createSegmentMetrics(register: Registry) {
+  const registers = [register]
+  return {
+    pendingBytes: new Gauge({
+      name: 'sealsync_store_pending_bytes',
+      help: 'Bytes of blobs put and not yet durable',
+      registers
+    }),
+    groupBlobs: new Histogram({
+      name: 'sealsync_store_group_blobs',
+      help: 'Blobs of one group commit',
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 512],
+      registers
+    }),
+    groupBytes: new Histogram({
+      name: 'sealsync_store_group_bytes',
+      help: 'Bytes of one group commit, records with their heads',
+      buckets: [2 ** 12, 2 ** 14, 2 ** 16, 2 ** 18, 2 ** 20, 2 ** 22, 2 ** 24, 2 ** 26],
+      registers
+    }),
+    fsyncSeconds: new Histogram({
+      name: 'sealsync_store_fsync_duration_seconds',
+      help: 'Duration of one sync, of a segment or of an index batch',
+      labelNames: ['of'] as const,
+      buckets: FSYNC_SECONDS,
+      registers
+    }),
+    writeErrors: new Counter({
+      name: 'sealsync_store_write_errors_total',
+      help: 'Group commits and index batches that failed, by error code',
+      labelNames: ['code'] as const,
+      registers
+    }),
+    damagedBlobs: new Counter({
+      name: 'sealsync_store_damaged_blobs_total',
+      help: 'Blobs whose bytes on disk were missing or did not hash to their CID; dropped from the index',
+      registers
+    }),
+    damagedSegments: new Counter({
+      name: 'sealsync_store_damaged_segments_total',
+      help: 'Segment files whose head could not be read at opening',
+      registers
+    }),
+    deadBytes: new Gauge({
+      name: 'sealsync_store_dead_bytes',
+      help: 'Bytes of records in segment files that no index entry points to',
+      registers
+    }),
+    segments: new Gauge({ name: 'sealsync_store_segments', help: 'Segment files', registers }),
+    recoveredBlobs: new Counter({
+      name: 'sealsync_store_recovered_blobs_total',
+      help: 'Blobs that an opening found behind the last index batch and indexed again',
+      registers
+    }),
+    cutBytes: new Counter({
+      name: 'sealsync_store_cut_bytes_total',
+      help: 'Bytes of torn tails that an opening cut off',
+      registers
+    })
+  }
+}

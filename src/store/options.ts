@@ -1,0 +1,71 @@
+import { MAX_BLOCK_BYTES } from '../model/index.ts'
+
+const MIB = 1024 * 1024
+
+export interface SegmentBlockstoreOptions {
+  /** Folder of the segment files. */
+  readonly directory: string
+  /**
+   * A segment file is closed and the next one begun when a group would make it longer, bytes. Space comes back by whole
+   * segments, so smaller gives it back sooner; larger means fewer files. Offsets have 32 bits.
+   */
+  readonly segmentBytes: number
+  /** Most bytes of one group commit. Bounds what one `fdatasync` has to write, and so the wait of the next group. */
+  readonly groupBytes: number
+  /** Most bytes that wait to be written; a put beyond it rejects with `overloaded`. Their owners hold them already: what this bounds is how far the network may run ahead of the disk. */
+  readonly maxPendingBytes: number
+  /** Most operations that wait; reached only by very many very small blobs. */
+  readonly maxPendingOperations: number
+  /** The index is written after this many bytes of records: what an opening has to scan after a crash (at some 1.5 GB/s). */
+  readonly indexEveryBytes: number
+  /** The index is written after this many records; till then their places are in memory (some 200 bytes each). */
+  readonly indexEveryRecords: number
+  /** Segment files kept open for reading; the process has 1,024 descriptors where nobody raised them. */
+  readonly maxOpenFiles: number
+}
+
+/** All but the folder. */
+export const defaultSegmentBlockstoreOptions: Omit<SegmentBlockstoreOptions, 'directory'> = Object.freeze({
+  segmentBytes: 256 * MIB,
+  groupBytes: 16 * MIB,
+  maxPendingBytes: 256 * MIB,
+  maxPendingOperations: 65_536,
+  indexEveryBytes: 32 * MIB,
+  indexEveryRecords: 4_096,
+  maxOpenFiles: 32
+})
+
+/** Says what would break, one sentence a fault; empty when the options are fine. */
+export function validateSegmentBlockstoreOptions(options: SegmentBlockstoreOptions): string[] {
+  const faults: string[] = []
+  const { directory, ...numbers } = options
+  if (directory === '') faults.push('directory is empty: the segment files would land in the working directory')
+  for (const [name, value] of Object.entries(numbers)) {
+    if (!Number.isSafeInteger(value) || value < 1) faults.push(`${name} must be a positive integer, not ${value}`)
+  }
+  if (options.segmentBytes > 2 ** 31) {
+    faults.push(`segmentBytes ${options.segmentBytes} leaves no room for a group below the 32-bit offsets: at most ${2 ** 31}`)
+  }
+  if (options.maxPendingBytes > 2 ** 30) {
+    faults.push(`maxPendingBytes ${options.maxPendingBytes} would let one group pass the 32-bit offsets: at most ${2 ** 30}`)
+  }
+  if (options.maxPendingBytes < MAX_BLOCK_BYTES) {
+    faults.push(`maxPendingBytes ${options.maxPendingBytes} is less than the largest blob: it could never be put`)
+  }
+  return faults
+}
+
+export interface WarehouseOptions {
+  /** Most bytes kept in memory, each blob counted with what it costs around its bytes; 0 keeps nothing and changes no result. */
+  readonly cacheBytes: number
+}
+
+/** 64 MiB: some 20 s of the newest blobs at three of 1 MiB a second, the time in which peers ask for them. */
+export const defaultWarehouseOptions: WarehouseOptions = Object.freeze({ cacheBytes: 64 * MIB })
+
+/** Says what would break, one sentence a fault; empty when the options are fine. */
+export function validateWarehouseOptions({ cacheBytes }: WarehouseOptions): string[] {
+  return Number.isSafeInteger(cacheBytes) && cacheBytes >= 0
+    ? []
+    : [`cacheBytes must be a whole number of bytes, 0 or more, not ${cacheBytes}`]
+}

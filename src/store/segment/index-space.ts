@@ -1,0 +1,147 @@
+import { BlobCid, DIGEST_LENGTH } from '../../model/index.ts'
+import { StoreError } from '../errors.ts'
+import type { KeyValueOperation, KeyValueSpace } from '../key-value.ts'
+
+/**
+ * The index of the segments in its key-value space, integers big-endian.
+ *
+ * ```
+ * 'c'                 the checkpoint: segment u32, offset u32, count u64, bytes u64
+ * 'd' ‖ digest 32     where the record is: segment u32, offset u32, length u32
+ * 's' ‖ segment u32   what is dead in a segment: bytes u64, records u32
+ * ```
+ *
+ * The index follows the segments and is written now and then, in synced batches that carry the checkpoint: every record
+ * before it is indexed or dead. What lies behind is found by a scan.
+ */
+export interface Location {
+  readonly segment: number
+  readonly offset: number
+  readonly length: number
+}
+
+export interface Checkpoint {
+  readonly segment: number
+  /** Where the next record of that segment begins. */
+  readonly offset: number
+  readonly count: number
+  readonly bytes: number
+}
+
+export interface DeadSpace {
+  readonly bytes: number
+  readonly records: number
+}
+
+const CHECKPOINT_KEY = Buffer.from('c', 'latin1')
+const DIGEST_TAG = 0x64
+const SEGMENT_TAG = 0x73
+
+export class SegmentIndex {
+  readonly #space: KeyValueSpace
+
+  constructor(space: KeyValueSpace) {
+    this.#space = space
+  }
+
+  async locate(cid: BlobCid): Promise<Location | undefined> {
+    const value = await this.#space.get(digestKeyBytes(cid))
+    return value === undefined ? undefined : decodeLocation(value)
+  }
+
+  async checkpoint(): Promise<Checkpoint | undefined> {
+    const value = await this.#space.get(CHECKPOINT_KEY)
+    if (value === undefined) return undefined
+    const view = viewOf(value, 24, 'the checkpoint')
+    return {
+      segment: view.getUint32(0),
+      offset: view.getUint32(4),
+      count: Number(view.getBigUint64(8)),
+      bytes: Number(view.getBigUint64(16))
+    }
+  }
+
+  /** Dead space by segment. One entry a segment, so this stays small. */
+  async deadSpace(): Promise<Map<number, DeadSpace>> {
+    const dead = new Map<number, DeadSpace>()
+    const range = { gte: Uint8Array.of(SEGMENT_TAG), lt: Uint8Array.of(SEGMENT_TAG + 1) }
+    for await (const [key, value] of this.#space.entries(range)) {
+      const view = viewOf(value, 12, 'a segment')
+      const number = viewOf(key, 5, 'a segment').getUint32(1)
+      dead.set(number, { bytes: Number(view.getBigUint64(0)), records: view.getUint32(8) })
+    }
+    return dead
+  }
+
+  async *cids(): AsyncGenerator<BlobCid> {
+    const range = { gte: Uint8Array.of(DIGEST_TAG), lt: Uint8Array.of(DIGEST_TAG + 1) }
+    for await (const [key] of this.#space.entries(range)) {
+      if (key.length === DIGEST_LENGTH + 1) yield BlobCid.fromDigest(key.subarray(1))
+    }
+  }
+
+  async write(change: {
+    readonly added: Iterable<readonly [BlobCid, Location]>
+    readonly removed: Iterable<BlobCid>
+    readonly dead: Iterable<readonly [number, DeadSpace]>
+    readonly checkpoint: Checkpoint
+  }): Promise<void> {
+    const operations: KeyValueOperation[] = []
+    for (const [cid, location] of change.added) {
+      operations.push({ type: 'put', key: digestKeyBytes(cid), value: encodeLocation(location) })
+    }
+    for (const cid of change.removed) operations.push({ type: 'del', key: digestKeyBytes(cid) })
+    for (const [number, dead] of change.dead) operations.push({ type: 'put', ...encodeDeadSpace(number, dead) })
+    operations.push({ type: 'put', key: CHECKPOINT_KEY, value: encodeCheckpoint(change.checkpoint) })
+    await this.#space.batch(operations, { sync: true })
+  }
+}
+
+function digestKeyBytes(cid: BlobCid): Uint8Array {
+  const key = new Uint8Array(DIGEST_LENGTH + 1)
+  key[0] = DIGEST_TAG
+  key.set(cid.digest, 1)
+  return key
+}
+
+function encodeLocation({ segment, offset, length }: Location): Uint8Array {
+  const value = new Uint8Array(12)
+  const view = new DataView(value.buffer)
+  view.setUint32(0, segment)
+  view.setUint32(4, offset)
+  view.setUint32(8, length)
+  return value
+}
+
+function decodeLocation(value: Uint8Array): Location {
+  const view = viewOf(value, 12, 'a blob')
+  return { segment: view.getUint32(0), offset: view.getUint32(4), length: view.getUint32(8) }
+}
+
+function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+  const value = new Uint8Array(24)
+  const view = new DataView(value.buffer)
+  view.setUint32(0, checkpoint.segment)
+  view.setUint32(4, checkpoint.offset)
+  view.setBigUint64(8, BigInt(checkpoint.count))
+  view.setBigUint64(16, BigInt(checkpoint.bytes))
+  return value
+}
+
+function encodeDeadSpace(number: number, dead: DeadSpace): { readonly key: Uint8Array; readonly value: Uint8Array } {
+  const key = new Uint8Array(5)
+  key[0] = SEGMENT_TAG
+  new DataView(key.buffer).setUint32(1, number)
+  const value = new Uint8Array(12)
+  const view = new DataView(value.buffer)
+  view.setBigUint64(0, BigInt(dead.bytes))
+  view.setUint32(8, dead.records)
+  return { key, value }
+}
+
+function viewOf(bytes: Uint8Array, length: number, what: string): DataView {
+  if (bytes.length !== length) {
+    throw new StoreError('corrupt', `the index entry of ${what} has ${bytes.length} bytes, not ${length}`)
+  }
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+}

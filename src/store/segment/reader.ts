@@ -1,0 +1,93 @@
+import { join } from 'node:path'
+import { MAX_BLOCK_BYTES } from '../../model/index.ts'
+import { codeOf } from '../../util/index.ts'
+import type { Disk, DiskFile } from '../disk.ts'
+import { RECORD_HEADER_LENGTH, segmentName } from './format.ts'
+import type { Location } from './index-space.ts'
+
+interface Handle {
+  readonly segment: number
+  readonly file: Promise<DiskFile>
+  readers: number
+}
+
+/** Errors that say the bytes are gone, not that the system is short of something. */
+const LOST = new Set(['ENOENT', 'EIO', 'EISDIR', 'EBADMSG', 'EUCLEAN'])
+
+/**
+ * Reads records' bytes through a small number of open files: the least recently used that nobody reads is closed. While
+ * more segments are read at one moment than may be open, the surplus is closed as soon as its last read is done.
+ */
+export class SegmentReader {
+  readonly #disk: Disk
+  readonly #directory: string
+  readonly #maxOpenFiles: number
+  /** Least recently used first. */
+  readonly #handles = new Map<number, Handle>()
+  #closed = false
+
+  constructor(disk: Disk, options: { readonly directory: string; readonly maxOpenFiles: number }) {
+    this.#disk = disk
+    this.#directory = options.directory
+    this.#maxOpenFiles = options.maxOpenFiles
+  }
+
+  get openFiles(): number {
+    return this.#handles.size
+  }
+
+  /**
+   * The bytes at a place, not verified; `undefined` when they are not there or cannot be read. Rejects with the system's
+   * error when the system is short of something.
+   */
+  async read(location: Location): Promise<Uint8Array | undefined> {
+    if (location.length > MAX_BLOCK_BYTES) return undefined
+    const handle = this.#acquire(location.segment)
+    try {
+      const file = await handle.file
+      const bytes = new Uint8Array(location.length)
+      const read = await file.read(bytes, location.offset + RECORD_HEADER_LENGTH)
+      return read === bytes.length ? bytes : undefined
+    } catch (error) {
+      if (LOST.has(codeOf(error) ?? '')) return undefined
+      throw error
+    } finally {
+      await this.#release(handle)
+    }
+  }
+
+  /** Closes what nobody reads; the rest closes with its last read. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#shrink()
+  }
+
+  #acquire(segment: number): Handle {
+    const known = this.#handles.get(segment)
+    const path = join(this.#directory, segmentName(segment))
+    const handle = known ?? { segment, file: this.#disk.open(path, 'read'), readers: 0 }
+    handle.readers += 1
+    this.#handles.delete(segment)
+    this.#handles.set(segment, handle)
+    // A failed open is not kept: the next read tries again.
+    if (known === undefined) handle.file.catch(() => this.#handles.delete(segment))
+    return handle
+  }
+
+  async #release(handle: Handle): Promise<void> {
+    handle.readers -= 1
+    await this.#shrink()
+  }
+
+  async #shrink(): Promise<void> {
+    const most = this.#closed ? 0 : this.#maxOpenFiles
+    const closing: Promise<void>[] = []
+    for (const handle of this.#handles.values()) {
+      if (this.#handles.size <= most) break
+      if (handle.readers > 0) continue
+      this.#handles.delete(handle.segment)
+      closing.push(handle.file.then((file) => file.close()))
+    }
+    await Promise.all(closing)
+  }
+}

@@ -1,0 +1,80 @@
+import type { KeyRange, KeyValueOperation, KeyValueSpace } from '#src/store/index.ts'
+import type { Rng } from '#src/util/index.ts'
+import { Power } from './power.ts'
+
+const textOf = (key: Uint8Array): string => Buffer.from(key).toString('latin1')
+const bytesOf = (key: string): Uint8Array => new Uint8Array(Buffer.from(key, 'latin1'))
+
+/**
+ * A key-value space that may lose every batch that was not synced, also one that came before a synced one: a Level sync
+ * covers its current log file alone. Batches are atomic.
+ */
+export class SimulatedKeyValue implements KeyValueSpace {
+  power = new Power()
+  /** Gives the error with which a batch is to fail, if it is. */
+  faults: () => Error | undefined = () => undefined
+  reads = 0
+  #log: { readonly operations: readonly KeyValueOperation[]; readonly sync: boolean }[] = []
+  #seen = new Map<string, Uint8Array>()
+
+  get size(): number {
+    return this.#seen.size
+  }
+
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    this.reads += 1
+    this.power.check()
+    await undefined
+    return this.#seen.get(textOf(key))
+  }
+
+  async batch(operations: readonly KeyValueOperation[], options: { readonly sync: boolean }): Promise<void> {
+    const power = this.power
+    power.use()
+    await undefined
+    const fault = this.faults()
+    if (fault !== undefined) throw fault
+    this.#log.push({ operations, sync: options.sync })
+    apply(this.#seen, operations)
+    power.check()
+  }
+
+  async *entries(range: KeyRange): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
+    this.power.check()
+    const gte = range.gte === undefined ? undefined : textOf(range.gte)
+    const lt = range.lt === undefined ? undefined : textOf(range.lt)
+    const keys = [...this.#seen.keys()].filter((key) => (gte === undefined || key >= gte) && (lt === undefined || key < lt))
+    keys.sort()
+    if (range.reverse === true) keys.reverse()
+    const snapshot = new Map(this.#seen)
+    for (const key of keys.slice(0, range.limit ?? keys.length)) {
+      await undefined
+      const value = snapshot.get(key)
+      if (value !== undefined) yield [bytesOf(key), value]
+    }
+  }
+
+  restart(rng: Rng): void {
+    this.#log = this.#log.filter(({ sync }) => sync || rng.next() < 0.5).map((entry) => ({ ...entry, sync: true }))
+    this.#seen = new Map()
+    for (const { operations } of this.#log) apply(this.#seen, operations)
+    this.power = new Power()
+  }
+
+  killProcess(): void {
+    this.power.cut()
+    this.power = new Power()
+  }
+
+  wipe(): void {
+    this.#log = []
+    this.#seen = new Map()
+  }
+}
+
+function apply(map: Map<string, Uint8Array>, operations: readonly KeyValueOperation[]): void {
+  for (const operation of operations) {
+    if (operation.type === 'put') map.set(textOf(operation.key), new Uint8Array(operation.value))
+    else map.delete(textOf(operation.key))
+  }
+}
