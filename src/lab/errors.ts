@@ -1,0 +1,21 @@
+import { AppError } from '../util/index.ts'
+
+/**
+ * - `bad-option`: an option that cannot be followed, or two that contradict one another; the message names them and the remedy.
+ * - `bad-source`: a block source that is missing or broken: which file, which line.
+ * - `node-died`: a process ended that should have run; `details` has `name`, `exitCode`, `signal` and `lastLines`.
+ * - `not-ready`: a node did not come up, or the mesh did not close, in time.
+ * - `ingest-failed`: an execution node did not take a block.
+ * - `bad-answer`: a node answered something that is not what its interface promises.
+ * - `interrupted`: the run was told to stop before it had anything to report.
+ */
+export type LabErrorCode =
+  | 'bad-option'
+  | 'bad-source'
+  | 'node-died'
+  | 'not-ready'
+  | 'ingest-failed'
+  | 'bad-answer'
+  | 'interrupted'
+
+export class LabError extends AppError<LabErrorCode> {}

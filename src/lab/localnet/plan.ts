@@ -1,0 +1,98 @@
+import { join } from 'node:path'
+import type { Height, NodeRole } from '../../model/index.ts'
+import type { LocalnetOptions } from '../options.ts'
+
+/** One node of the network, before it runs. */
+export interface NodePlan {
+  /** `execution-1`, `access-3`: also the names of its folder and its log. */
+  readonly name: string
+  readonly role: NodeRole
+  readonly dataDir: string
+  readonly logFile: string
+  /** `host:port` it listens on, and the one its peers dial: they differ when a relay stands in front. */
+  readonly listenAddress: string
+  readonly dialAddress: string
+  readonly routing: string
+  /** What happens to it half way. */
+  readonly fault: 'none' | 'kill' | 'silent'
+}
+
+/** Files and folders of a run. */
+export interface NetworkPaths {
+  /** Holds the data directories. */
+  readonly dataRoot: string
+  readonly logRoot: string
+  readonly identities: string
+  /** The block list that the execution nodes follow. */
+  readonly blockList: string
+}
+
+/** Where a node listens and is dialled. */
+export interface NodePorts {
+  readonly listen: number
+  readonly dial: number
+}
+
+function faultOf(role: NodeRole, index: number, options: LocalnetOptions): NodePlan['fault'] {
+  if (role === 'execution') return index >= options.execution - options.silentExecution ? 'silent' : 'none'
+  if (role !== 'access') return 'none'
+  if (index < options.kill) return 'kill'
+  return index >= options.access - options.silent ? 'silent' : 'none'
+}
+
+/** How many processes the options ask for. */
+export const nodeCount = (options: LocalnetOptions): number => options.execution + options.access + options.observer
+
+/** All nodes, execution nodes first. `ports` has an entry for each. */
+export function planNodes(options: LocalnetOptions, paths: NetworkPaths, ports: readonly NodePorts[]): NodePlan[] {
+  const roles: NodeRole[] = [
+    ...Array<NodeRole>(options.execution).fill('execution'),
+    ...Array<NodeRole>(options.access).fill('access'),
+    ...Array<NodeRole>(options.observer).fill('observer')
+  ]
+  const first = { execution: 0, access: options.execution, observer: options.execution + options.access }
+  return roles.map((role, at) => {
+    const index = at - first[role]
+    const name = `${role}-${index + 1}`
+    const { listen = 0, dial = 0 } = ports[at] ?? {}
+    return {
+      name,
+      role,
+      dataDir: join(paths.dataRoot, name),
+      logFile: join(paths.logRoot, `${name}.log`),
+      listenAddress: `127.0.0.1:${listen}`,
+      dialAddress: `127.0.0.1:${dial}`,
+      routing: role === 'access' && index >= options.access - options.dhtAccess ? 'dht' : options.routing,
+      fault: faultOf(role, index, options)
+    }
+  })
+}
+
+/** What a run gives every node alike. */
+export interface RunArguments {
+  readonly options: LocalnetOptions
+  readonly paths: NetworkPaths
+  readonly firstHeight: Height
+}
+
+/** The arguments of `sealsync` for one node. */
+export function runArguments(node: NodePlan, { options, paths, firstHeight }: RunArguments): string[] {
+  const feed =
+    node.role === 'execution' ? ['--feed', `file:${paths.blockList}`, '--follow'] : ['--feed', 'announcements']
+  const flags: Readonly<Record<string, string>> = {
+    '--data-dir': node.dataDir,
+    '--role': node.role,
+    '--identities': paths.identities,
+    '--p2p-address': node.listenAddress,
+    '--metrics-address': '127.0.0.1:0',
+    '--api-address': '127.0.0.1:0',
+    '--security': options.security,
+    '--routing': node.routing,
+    '--policy': options.policy,
+    '--profile': options.profile,
+    '--start-height': String(firstHeight),
+    '--log-format': 'json',
+    '--log-level': 'info'
+  }
+  return ['run', ...feed, ...Object.entries(flags).flat()]
+}

@@ -1,0 +1,92 @@
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AdminClient } from '../../api/index.ts'
+import { initNode, packageRoot, revision, version } from '../../node/index.ts'
+import { systemClock, systemRng } from '../../util/index.ts'
+import { LabError } from '../errors.ts'
+import { type LocalnetOptions, validateLocalnetOptions } from '../options.ts'
+import type { Ingest } from './feeder.ts'
+import { Localnet } from './localnet.ts'
+import type { NodeProcess } from './node-process.ts'
+import { Progress, type ProgressStream } from './progress.ts'
+import type { LocalnetReport } from './report.ts'
+import { type BlockSource, chainSources, folderSource, takeBlocks } from './source.ts'
+import { SYNTHETIC_FIRST_HEIGHT, syntheticSource } from './synthetic-source.ts'
+
+export interface RunLocalnetContext {
+  /** Progress goes here: a table on a terminal, lines elsewhere. */
+  readonly stream: ProgressStream
+  readonly colour: boolean
+  /** Ends the workload; the run then comes to its report. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs a localnet to its report, which also goes to `OUT/report.json`. Throws LabError `bad-option` or `bad-source` when it cannot
+ * begin; what goes wrong later stands in the report's `reasons`.
+ */
+export async function runLocalnet(options: LocalnetOptions, context: RunLocalnetContext): Promise<LocalnetReport> {
+  const faults = validateLocalnetOptions(options)
+  if (faults.length > 0) throw new LabError('bad-option', faults.join('; '))
+  const source = await openSource(options)
+  const components = {
+    clock: systemClock,
+    rng: systemRng,
+    initNode,
+    ingest: adminIngest(),
+    progress: new Progress({ clock: systemClock, stream: context.stream }, { colour: context.colour }),
+    build: { version: version(), revision: revision() },
+    launcher: join(packageRoot(), 'bin', 'sealsync.mjs')
+  }
+  const report = await new Localnet(components, { localnet: options, source }).run({ signal: context.signal })
+  if (options.out !== undefined)
+    await writeFile(join(options.out, 'report.json'), `${JSON.stringify(report, null, 2)}\n`)
+  return report
+}
+
+/** The genuine chain: only a checkout has it. */
+const chainFolder = (): string => join(packageRoot(), 'test', 'fixtures', 'chain')
+
+/** Throws LabError `bad-source`. */
+async function openSource(options: LocalnetOptions): Promise<BlockSource> {
+  const { source: name, blocks } = options
+  const source = await sourceNamed(name, options)
+  return blocks === undefined ? source : takeBlocks(source, blocks)
+}
+
+async function sourceNamed(name: string, options: LocalnetOptions): Promise<BlockSource> {
+  const withChain = existsSync(join(chainFolder(), 'blocks.jsonl'))
+  switch (name) {
+    case 'synthetic':
+      return syntheticSource(options, SYNTHETIC_FIRST_HEIGHT)
+    case 'chain+synthetic': {
+      if (!withChain) return syntheticSource(options, SYNTHETIC_FIRST_HEIGHT)
+      const chain = await folderSource(chainFolder(), 'chain')
+      return chainSources(chain, syntheticSource(options, chain.lastHeight + 1))
+    }
+    case 'chain':
+      if (withChain) return folderSource(chainFolder(), 'chain')
+      throw new LabError(
+        'bad-source',
+        '--source chain needs a checkout of the repository: the chain is in test/fixtures/chain'
+      )
+    default:
+      return folderSource(name)
+  }
+}
+
+/** Posts a block's CAR to the admin socket of an execution node. */
+function adminIngest(): Ingest {
+  const clients = new WeakMap<NodeProcess, AdminClient>()
+  return async (node, block, { signal }) => {
+    const client = clients.get(node) ?? (await AdminClient.connect(node.plan.dataDir, { clock: systemClock }))
+    clients.set(node, client)
+    const { height, blockId, executionDataId } = block
+    await client.postStream('/ingest', onePiece(block.car), { signal, query: { height, blockId, executionDataId } })
+  }
+}
+
+async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}
