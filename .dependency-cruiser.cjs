@@ -45,7 +45,7 @@ const entries = (room) => [`${room}/index.ts`, ...ports.filter((port) => port.st
 const seen = (list) => list.flatMap(entries).map((entry) => `^src/${escape(entry)}$`)
 
 /** Matches a package whether it is installed or, being optional, is not. */
-const packages = (...names) => `(^|/)(node_modules/)?(${names.join('|')})(/|$)`
+const packages = (...names) => `(^|node_modules/)(${names.join('|')})(/|$)`
 const libp2p = packages('@libp2p/[^/]+', 'libp2p', '@chainsafe/libp2p-[^/]+')
 const tree = '^(src|cmd|bin|test|build)/'
 
