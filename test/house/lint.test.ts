@@ -104,6 +104,7 @@ describe('planted lint violations', () => {
         'src/store/one.ts': oversize(60),
         'src/store/two.ts': longFile(400),
         'src/util/clock.ts': 'export const now = (): number => Date.now()\n',
+        'src/util/turn.ts': "export { setImmediate as turn } from 'node:timers/promises'\n",
         'src/node/three.ts': 'export const now = (): number => Date.now()\n',
         'cmd/main.ts': 'export const end = (): never => process.exit(0)\n',
         'test/unit/one.test.ts':
