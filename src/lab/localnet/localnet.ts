@@ -260,7 +260,8 @@ export class Localnet {
         this.#reasons.push(
           `${plan.name} ended with ${exit.signal ?? `exit code ${exit.code}`} though nobody asked it to`
         )
-      else if (exit.code !== 0)
+      // One that is ended on its way up has no say yet in how.
+      else if (node.up && exit.code !== 0)
         this.#reasons.push(`${plan.name} did not stop cleanly: ${exit.signal ?? `exit code ${exit.code}`}`)
     }
   }

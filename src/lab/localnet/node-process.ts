@@ -55,6 +55,7 @@ export class NodeProcess {
   #addresses: NodeAddresses | undefined
   #stopped = false
   #expected = false
+  #up = false
 
   constructor(components: NodeProcessComponents, options: { readonly plan: PreparedNode; readonly launch: Launch }) {
     this.#clock = components.clock
@@ -86,6 +87,11 @@ export class NodeProcess {
     return this.#exit !== undefined && !this.#expected
   }
 
+  /** It has answered in its current life. */
+  get up(): boolean {
+    return this.#up
+  }
+
   get addresses(): NodeAddresses | undefined {
     return this.#addresses
   }
@@ -98,6 +104,7 @@ export class NodeProcess {
     this.#expected = false
     this.#stopped = false
     this.#addresses = undefined
+    this.#up = false
     try {
       const child = spawn(process.execPath, [this.#launch.launcher, ...this.#launch.args], {
         stdio: ['ignore', log, log],
@@ -123,7 +130,8 @@ export class NodeProcess {
     const until = this.#clock.now() + START_LIMIT_MS
     while (true) {
       this.#addresses = await readAddresses(this.plan.dataDir)
-      if (this.#addresses !== undefined && (await this.#answers(options.signal))) return
+      this.#up = this.#addresses !== undefined && (await this.#answers(options.signal))
+      if (this.#up) return
       if (this.#exit !== undefined) throw await this.deathReport()
       if (this.#clock.now() > until) {
         throw new LabError('not-ready', `${this.plan.name} did not come up within ${START_LIMIT_MS / 1000} s`, {

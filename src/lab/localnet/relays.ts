@@ -10,13 +10,13 @@ import type { NodePorts } from './plan.ts'
 const START_LIMIT_MS = 20_000
 const STOP_LIMIT_MS = 5_000
 
-/** The relay's entry file: beside this one in the sources, in `dist/` beside the bundle. */
+/** The relay's entry file: beside this one in the sources, beside the bundle in `dist/`. */
 function entryFile(): string {
-  const names = ['./relay-process.ts', './relay-process.js']
-  const found = names.map((name) => fileURLToPath(new URL(name, import.meta.url))).find((path) => existsSync(path))
+  const files = [new URL('./relay-process.ts', import.meta.url), new URL('./relay-process.js', import.meta.url)]
+  const found = files.find((file) => existsSync(file))
   if (found === undefined)
     throw new LabError('bad-option', '--delay cannot be used here: relay-process is missing beside the program')
-  return found
+  return fileURLToPath(found)
 }
 
 /** The process that delays all links: one for a network, so that its CPU time can be told apart from the nodes'. */
@@ -56,13 +56,21 @@ export class Relays {
     if (this.pid === undefined) return undefined
     this.#child?.kill('SIGTERM')
     const line = await this.#nextLine(STOP_LIMIT_MS)
-    this.kill()
+    await this.#end()
     const cpuSeconds = (line as { cpuSeconds?: unknown } | undefined)?.cpuSeconds
     return typeof cpuSeconds === 'number' ? cpuSeconds : undefined
   }
 
   kill(): void {
     if (this.pid !== undefined) this.#child?.kill('SIGKILL')
+  }
+
+  async #end(): Promise<void> {
+    const child = this.#child
+    if (child === undefined || this.pid === undefined) return
+    const exit = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await exit
   }
 
   async #nextLine(ms: number, signal?: AbortSignal): Promise<unknown> {
