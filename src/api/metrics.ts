@@ -11,12 +11,7 @@ export type CutReason = 'slow-reader' | 'client-gone' | 'source-failed' | 'stopp
 /** What Node's parser refused before a request was there. */
 export type ProtocolFault = 'headers-too-large' | 'timeout' | 'malformed' | 'reset'
 
-/**
- * The room's metrics. Labels are closed enums: routes are names of the route table, never paths, so that no client can
- * make series. Check names come from the node's own list.
- */
-export function createApiMetrics(register: Registry) {
-  const registers = [register]
+function requestMetrics(registers: Registry[]) {
   return {
     requests: new Counter<'listener' | 'route' | 'status'>({
       name: 'sealsync_api_requests_total',
@@ -44,6 +39,23 @@ export function createApiMetrics(register: Registry) {
       labelNames: ['listener'],
       registers
     }),
+    cuts: new Counter<'listener' | 'reason'>({
+      name: 'sealsync_api_answers_cut_total',
+      help: 'Answers that did not get through whole: slow-reader, client-gone, source-failed or stopped',
+      labelNames: ['listener', 'reason'],
+      registers
+    }),
+    refused: new Counter<'listener' | 'code'>({
+      name: 'sealsync_api_refused_total',
+      help: 'Requests refused, by error code',
+      labelNames: ['listener', 'code'],
+      registers
+    })
+  }
+}
+
+function connectionMetrics(registers: Registry[]) {
+  return {
     connections: new Gauge<'listener'>({
       name: 'sealsync_api_connections',
       help: 'Open connections',
@@ -56,18 +68,6 @@ export function createApiMetrics(register: Registry) {
       labelNames: ['listener'],
       registers
     }),
-    cuts: new Counter<'listener' | 'reason'>({
-      name: 'sealsync_api_answers_cut_total',
-      help: 'Answers that did not get through whole: slow-reader, client-gone, source-failed or stopped',
-      labelNames: ['listener', 'reason'],
-      registers
-    }),
-    refused: new Counter<'listener' | 'code'>({
-      name: 'sealsync_api_refused_total',
-      help: 'Requests refused, by error code',
-      labelNames: ['listener', 'code'],
-      registers
-    }),
     protocolFaults: new Counter<'listener' | 'reason'>({
       name: 'sealsync_api_protocol_faults_total',
       help: 'Connections whose bytes made no request: headers-too-large, timeout, malformed or reset',
@@ -78,7 +78,12 @@ export function createApiMetrics(register: Registry) {
       name: 'sealsync_api_tree_streams',
       help: 'Blob trees being read for clients, as CAR or JSON',
       registers
-    }),
+    })
+  }
+}
+
+function healthMetrics(registers: Registry[]) {
+  return {
     scrapeDuration: new Histogram({
       name: 'sealsync_api_scrape_duration_seconds',
       help: 'Time to render the metrics for one scrape',
@@ -92,4 +97,13 @@ export function createApiMetrics(register: Registry) {
       registers
     })
   }
+}
+
+/**
+ * The room's metrics. Labels are closed enums: routes are names of the route table, never paths, so that no client can
+ * make series. Check names come from the node's own list.
+ */
+export function createApiMetrics(register: Registry) {
+  const registers = [register]
+  return { ...requestMetrics(registers), ...connectionMetrics(registers), ...healthMetrics(registers) }
 }
