@@ -1,0 +1,158 @@
+import type { DigestKey, PeerIdText } from '../../model/index.ts'
+import type { ClientOptions } from '../options.ts'
+
+/** Asked digests a peer is remembered for, so that a copy that crossed our cancel is not held against it. */
+const HISTORY = 2048
+const HISTORY_MS = 60_000
+
+/** A strike's reason. Every one costs a cooldown; only `silent` ends with the peer's next word. */
+export type Strike = 'silent' | 'undelivered' | 'stalled' | 'wrong'
+
+/**
+ * What the asking side knows about a connected peer: how fast it answers and delivers, what is outstanding there, and
+ * whether it is to be trusted with a want just now. Times are the clock's, except where attended time is said.
+ */
+export class PeerState {
+  readonly peer: PeerIdText
+  readonly #options: ClientOptions
+  /** Digests this peer is asked for now. */
+  readonly outstanding = new Set<DigestKey>()
+  /** Attended time of the last block byte, and of the start of the block that is arriving; -1: none. */
+  lastDataAt = -1
+  receivingSince = -1
+  /** Cold bytes outstanding, estimated. */
+  inFlightBytes = 0
+  windowBytes: number
+  usefulBytes = 0
+  unsolicitedBytes = 0
+  readonly #history = new Map<DigestKey, number>()
+  #rtt = 0
+  #rttVariance = 0
+  #rate = 0
+  #busySince = 0
+  #lastAskedAt = Number.NEGATIVE_INFINITY
+  #strikes = 0
+  #silences = 0
+  #cooldownUntil = 0
+  #cooldownEndsWithWord = false
+
+  constructor(peer: PeerIdText, options: ClientOptions) {
+    this.peer = peer
+    this.#options = options
+    this.windowBytes = options.peerWindowBytes.initial
+  }
+
+  get rttMs(): number | undefined {
+    return this.#rtt === 0 ? undefined : this.#rtt
+  }
+
+  /** How long an acknowledgement may take: TCP's estimator (RFC 6298) with a floor and a ceiling. */
+  get ackMs(): number {
+    const { ackFloorMs, ackCeilingMs, ackUnknownMs } = this.#options
+    if (this.#rtt === 0) return ackUnknownMs
+    const expected = Math.max(3 * this.#rtt, this.#rtt + 4 * this.#rttVariance) + 60
+    return Math.min(ackCeilingMs, Math.max(ackFloorMs, expected))
+  }
+
+  sampleRtt(ms: number): void {
+    const sample = Math.max(0.1, ms)
+    if (this.#rtt === 0) {
+      this.#rtt = sample
+      this.#rttVariance = sample / 2
+      return
+    }
+    this.#rttVariance += (Math.abs(sample - this.#rtt) - this.#rttVariance) / 4
+    this.#rtt += (sample - this.#rtt) / 8
+  }
+
+  /** Bytes a second; a guess of 16 MiB/s before anything was delivered. */
+  get rate(): number {
+    return this.#rate === 0 ? 16_777_216 : this.#rate
+  }
+
+  /** Time for what is outstanding at a rate four times worse than usual, ms. */
+  queueAllowanceMs(minRate: number): number {
+    return (this.inFlightBytes * 1000) / Math.max(minRate, this.rate / 4)
+  }
+
+  asked(key: DigestKey, bytes: number, now: number): void {
+    if (this.outstanding.size === 0) this.#busySince = now
+    this.outstanding.add(key)
+    this.inFlightBytes += bytes
+    this.#remember(key, now)
+  }
+
+  /** The digest is not asked of this peer any more. */
+  settled(key: DigestKey, bytes: number): void {
+    if (!this.outstanding.delete(key)) return
+    this.inFlightBytes = this.outstanding.size === 0 ? 0 : Math.max(0, this.inFlightBytes - bytes)
+  }
+
+  delivered(bytes: number, now: number): void {
+    this.usefulBytes += bytes
+    this.#strikes = 0
+    this.#silences = 0
+    this.#cooldownUntil = 0
+    const { min, max } = this.#options.peerWindowBytes
+    this.windowBytes = Math.min(max, this.windowBytes + Math.max(bytes, min / 16) / 4)
+    const elapsed = Math.max(0.5, now - this.#busySince)
+    const weight = Math.min(0.5, 0.05 + bytes / 4_194_304)
+    const sample = (bytes * 1000) / elapsed
+    this.#rate = this.#rate === 0 ? sample : this.#rate + (sample - this.#rate) * weight
+    this.#busySince = now
+  }
+
+  strike(reason: Strike, now: number): void {
+    const { initialMs, maxMs } = this.#options.cooldownMs
+    this.windowBytes = Math.max(this.#options.peerWindowBytes.min, this.windowBytes / 2)
+    const lasts = Math.min(maxMs, initialMs * 2 ** Math.min(20, this.#strikes))
+    this.#strikes += 1
+    if (reason === 'silent') this.#silences += 1
+    const heavyBefore = this.#cooldownUntil > now && !this.#cooldownEndsWithWord
+    this.#cooldownEndsWithWord = reason === 'silent' && this.#silences < 4 && !heavyBefore
+    this.#cooldownUntil = Math.max(this.#cooldownUntil, now + lasts)
+  }
+
+  /** A message came: the peer is not dead. */
+  heard(): void {
+    if (this.#cooldownEndsWithWord) this.#cooldownUntil = 0
+  }
+
+  /** Somebody answered a want: not mute towards us. */
+  answered(): void {
+    this.#silences = 0
+  }
+
+  coolingDown(now: number): boolean {
+    return this.#cooldownUntil > now
+  }
+
+  /** True once for a digest that was asked of this peer within the last minute: its copy is nobody's fault. */
+  excuse(key: DigestKey, now: number): boolean {
+    const at = this.#history.get(key)
+    if (at === undefined) return false
+    this.#history.delete(key)
+    return now - at < HISTORY_MS
+  }
+
+  /** Whether a block from this peer can be one that was asked for. */
+  mayDeliver(now: number): boolean {
+    if (this.outstanding.size > 0) return true
+    return now - this.#lastAskedAt < HISTORY_MS
+  }
+
+  /** Counts bytes nobody asked for; true when the peer has used up what is forgiven. */
+  unsolicited(bytes: number): boolean {
+    this.unsolicitedBytes += bytes
+    return this.unsolicitedBytes > this.#options.unsolicitedBytes + this.usefulBytes * this.#options.unsolicitedShare
+  }
+
+  #remember(key: DigestKey, now: number): void {
+    this.#lastAskedAt = now
+    this.#history.delete(key)
+    this.#history.set(key, now)
+    if (this.#history.size <= HISTORY) return
+    const oldest = this.#history.keys().next().value
+    if (oldest !== undefined) this.#history.delete(oldest)
+  }
+}

@@ -1,0 +1,37 @@
+/** The exchange's only door: bitswap 1.2.0 with one asker per blob. */
+import type { Exchange } from './exchange.ts'
+import { type ExchangeComponents, ExchangeService } from './exchange-service.ts'
+import { type ExchangeOptionsChange, exchangeOptions } from './options.ts'
+
+export type { PeerDirectory } from './client/peer-choice.ts'
+export { ExchangeError, type ExchangeErrorCode } from './errors.ts'
+export type { Exchange, ExchangeSession, ExchangeSessionOptions, ExchangeStatus, WantState } from './exchange.ts'
+export type { ExchangeComponents } from './exchange-service.ts'
+export { createExchangeMetrics } from './metrics.ts'
+export {
+  defaultLibp2pNetworkOptions,
+  EXECUTION_DATA_PREFIX,
+  Libp2pNetwork,
+  type Libp2pNetworkComponents,
+  type Libp2pNetworkOptions,
+  libp2pPeerEvents
+} from './network/libp2p-network.ts'
+export type {
+  ExchangeNetwork,
+  ExchangeStream,
+  NetworkEvents,
+  PeerEventSource,
+  StreamEvents
+} from './network/network.ts'
+export {
+  defaultExchangeOptions,
+  type ExchangeOptions,
+  type ExchangeOptionsChange,
+  exchangeOptions,
+  validateExchangeOptions
+} from './options.ts'
+
+/** Throws ExchangeError `bad-option`. */
+export function createExchange(components: ExchangeComponents, options: ExchangeOptionsChange = {}): Exchange {
+  return new ExchangeService(components, exchangeOptions(options))
+}

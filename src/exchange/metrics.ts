@@ -1,0 +1,228 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+
+/** Flow's name for the staked network's blob channel, the label `prefix` of its bitswap metrics. */
+const PREFIX = 'execution-data-service'
+
+/**
+ * What has happened since start. Plain numbers, because they move for every message; the registry's counters are read
+ * from them, so that `status()` and `/metrics` cannot differ.
+ */
+export class ExchangeTotals {
+  usefulBytes = 0
+  duplicateBytes = 0
+  partialBytes = 0
+  sentBytes = 0
+  usefulBlocks = 0
+  duplicateBlocks = 0
+  sentBlocks = 0
+  messagesReceived = 0
+  messagesSent = 0
+  wantsSent = 0
+  wantsCancelled = 0
+  wantsHedged = 0
+  wantsTimedOut = 0
+  streamsInbound = 0
+  streamsOutbound = 0
+  streamsRefused = 0
+  openInbound = 0
+  openOutbound = 0
+  openMax = 0
+  readonly wants: Record<WantOutcome, number> = {
+    delivered: 0,
+    aborted: 0,
+    silent: 0,
+    undelivered: 0,
+    denied: 0,
+    unsent: 0,
+    lost: 0
+  }
+  readonly refusals: Record<Refusal, number> = {
+    filter: 0,
+    entries: 0,
+    rate: 0,
+    ledger: 0,
+    lookups: 0,
+    repeat: 0,
+    presences: 0,
+    streams: 0,
+    malformed: 0,
+    oversize: 0,
+    slow: 0,
+    unsolicited: 0,
+    wrong: 0,
+    'write-stall': 0
+  }
+}
+
+/**
+ * How an ask ended: `delivered`; `aborted` by its last waiter; `silent`: not acknowledged in time; `undelivered`:
+ * acknowledged, not delivered in time; `denied`: DONT_HAVE from a cold peer; `unsent`: could not leave; `lost`: the
+ * peer went away or its block broke off.
+ */
+export type WantOutcome = 'delivered' | 'aborted' | 'silent' | 'undelivered' | 'denied' | 'unsent' | 'lost'
+
+/** Why something of a peer was not done. */
+export type Refusal =
+  | 'filter'
+  | 'entries'
+  | 'rate'
+  | 'ledger'
+  | 'lookups'
+  | 'repeat'
+  | 'presences'
+  | 'streams'
+  | 'malformed'
+  | 'oversize'
+  | 'slow'
+  | 'unsolicited'
+  | 'wrong'
+  | 'write-stall'
+
+/** What is read when the registry is. */
+export interface ExchangeLevels {
+  readonly peers: number
+  readonly liveWants: number
+  readonly waitingFetches: number
+  readonly ledgerWants: number
+  readonly queuedBlocks: number
+  readonly sendBytes: number
+  readonly receiveBytes: number
+}
+
+const NO_LEVELS: ExchangeLevels = {
+  peers: 0,
+  liveWants: 0,
+  waitingFetches: 0,
+  ledgerWants: 0,
+  queuedBlocks: 0,
+  sendBytes: 0,
+  receiveBytes: 0
+}
+
+export interface ExchangeMetrics {
+  readonly totals: ExchangeTotals
+  readonly ackSeconds: Histogram
+  readonly deliverySeconds: Histogram<'temperature'>
+  readonly asksPerBlob: Histogram
+  /** Says where the gauges are read. */
+  levels(read: () => ExchangeLevels): void
+}
+
+interface Definition {
+  readonly name: string
+  readonly help: string
+  readonly label?: string
+  readonly read: () => number | Readonly<Record<string, number>>
+}
+
+function define(register: Registry, kind: typeof Counter | typeof Gauge, definition: Definition): void {
+  const { name, help, label, read } = definition
+  new kind({
+    name,
+    help,
+    labelNames: label === undefined ? [] : [label],
+    registers: [register],
+    collect(this: Counter | Gauge) {
+      this.reset()
+      const value = read()
+      if (typeof value === 'number') this.inc(value)
+      else for (const [key, count] of Object.entries(value)) this.inc({ [label ?? '']: key }, count)
+    }
+  })
+}
+
+/** Flow's gauges (`module/metrics/bitswap.go`) under Flow's names; the cumulative ones are true counters here. */
+function defineFlow(register: Registry, totals: ExchangeTotals, read: () => ExchangeLevels): void {
+  const flow = (kind: typeof Counter | typeof Gauge, name: string, help: string, value: () => number): void =>
+    define(register, kind, {
+      name: `network_bitswap_${name}`,
+      help,
+      label: 'prefix',
+      read: () => ({ [PREFIX]: value() })
+    })
+  flow(Gauge, 'num_peers', 'peers the exchange is connected to', () => read().peers)
+  flow(Gauge, 'wantlist_size', 'blobs wanted now', () => read().liveWants)
+  flow(Counter, 'blobs_received', 'blocks received, duplicates too', () => totals.usefulBlocks + totals.duplicateBlocks)
+  flow(
+    Counter,
+    'data_received',
+    'bytes of blocks received, duplicates too',
+    () => totals.usefulBytes + totals.duplicateBytes
+  )
+  flow(Counter, 'blobs_sent', 'blocks sent', () => totals.sentBlocks)
+  flow(Counter, 'data_sent', 'bytes of blocks sent', () => totals.sentBytes)
+  flow(Counter, 'dup_blobs_received', 'blocks received that were not wanted (any more)', () => totals.duplicateBlocks)
+  flow(
+    Counter,
+    'dup_data_received',
+    'bytes of blocks received that were not wanted (any more)',
+    () => totals.duplicateBytes
+  )
+  flow(Counter, 'messages_received', 'messages received', () => totals.messagesReceived)
+}
+
+function defineCounters(register: Registry, totals: ExchangeTotals): void {
+  const counter = (name: string, help: string, rest: Pick<Definition, 'read' | 'label'>): void =>
+    define(register, Counter, { name: `sealsync_exchange_${name}_total`, help, ...rest })
+  counter('useful_bytes', 'first valid copies of wanted blocks', { read: () => totals.usefulBytes })
+  counter('partial_bytes', 'bytes of blocks that broke off', { read: () => totals.partialBytes })
+  counter('wants_sent', 'want-blocks sent', { read: () => totals.wantsSent })
+  counter('wants', 'want-blocks by how they ended', { label: 'outcome', read: () => totals.wants })
+  counter('cancels', 'cancels sent', { read: () => totals.wantsCancelled })
+  counter('hedges', 'second want-blocks sent beside a first', { read: () => totals.wantsHedged })
+  counter('messages_sent', 'messages sent', { read: () => totals.messagesSent })
+  counter('refusals', 'things of peers not done, by reason', { label: 'reason', read: () => totals.refusals })
+  counter('streams_opened', 'streams opened', {
+    label: 'direction',
+    read: () => ({ inbound: totals.streamsInbound, outbound: totals.streamsOutbound })
+  })
+  define(register, Gauge, {
+    name: 'sealsync_exchange_streams_open',
+    help: 'streams open now',
+    label: 'direction',
+    read: () => ({ inbound: totals.openInbound, outbound: totals.openOutbound })
+  })
+}
+
+function defineLevels(register: Registry, read: () => ExchangeLevels): void {
+  const gauge = (name: string, help: string, value: () => number): void =>
+    define(register, Gauge, { name: `sealsync_exchange_${name}`, help, read: value })
+  gauge('waiting_fetches', 'fetches that wait for a place in the want table', () => read().waitingFetches)
+  gauge('ledger_wants', 'wants of peers that are kept', () => read().ledgerWants)
+  gauge('queued_blocks', 'blocks that wait to be sent', () => read().queuedBlocks)
+  gauge('send_in_flight_bytes', 'bytes of blocks held for sending', () => read().sendBytes)
+  gauge('receive_in_flight_bytes', 'bytes of blocks being received', () => read().receiveBytes)
+}
+
+/** Every metric of the room. Called once for a registry. */
+export function createExchangeMetrics(register: Registry): ExchangeMetrics {
+  const totals = new ExchangeTotals()
+  let source: () => ExchangeLevels = () => NO_LEVELS
+  const read = (): ExchangeLevels => source()
+  defineFlow(register, totals, read)
+  defineCounters(register, totals)
+  defineLevels(register, read)
+  const histogram = <T extends string>(name: string, help: string, buckets: number[], labelNames: T[]): Histogram<T> =>
+    new Histogram({ name: `sealsync_exchange_${name}`, help, buckets, labelNames, registers: [register] })
+  return {
+    totals,
+    // From a loopback answer to the ceiling of the acknowledgement clock.
+    ackSeconds: histogram(
+      'ack_seconds',
+      'want-block sent to its first answer',
+      [0.002, 0.01, 0.03, 0.06, 0.125, 0.25, 0.5, 1, 2],
+      []
+    ),
+    // From a loopback blob to several rounds of back-off.
+    deliverySeconds: histogram(
+      'delivery_seconds',
+      'first wanted to delivered',
+      [0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1, 2, 4, 10, 60],
+      ['temperature']
+    ),
+    asksPerBlob: histogram('asks_per_blob', 'peers asked until a blob was delivered', [1, 2, 3, 5, 10, 30], []),
+    levels: (next) => {
+      source = next
+    }
+  }
+}

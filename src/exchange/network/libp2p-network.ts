@@ -1,0 +1,198 @@
+import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
+import { Uint8ArrayList } from 'uint8arraylist'
+import type { PeerIdText } from '../../model/index.ts'
+import { ExchangeError } from '../errors.ts'
+import type { ExchangeNetwork, ExchangeStream, NetworkEvents, PeerEventSource, StreamEvents } from './network.ts'
+
+/** Flow's channel for the staked network's blobs; prefixes the protocol ids, without a leading slash. */
+export const EXECUTION_DATA_PREFIX = 'execution-data-service'
+
+/** Newest first. Messages of all of them are read alike; only the first is spoken. */
+const PROTOCOLS = ['/ipfs/bitswap/1.2.0', '/ipfs/bitswap/1.1.0', '/ipfs/bitswap/1.0.0', '/ipfs/bitswap']
+
+export interface Libp2pNetworkOptions {
+  /** Put before the protocol ids (flow-go `network/p2p/blob/blob_service.go`). */
+  readonly protocolPrefix: string
+  /** libp2p's own limit; the exchange refuses at a lower one, so that refusals are counted. */
+  readonly maxInboundStreams: number
+}
+
+export const defaultLibp2pNetworkOptions: Libp2pNetworkOptions = Object.freeze({
+  protocolPrefix: EXECUTION_DATA_PREFIX,
+  maxInboundStreams: 512
+})
+
+export interface Libp2pNetworkComponents {
+  readonly libp2p: Pick<
+    Libp2p,
+    'handle' | 'unhandle' | 'getConnections' | 'getPeers' | 'addEventListener' | 'removeEventListener'
+  >
+  /** Default: libp2p's own connection events. */
+  readonly peerEvents?: PeerEventSource
+  /** Told before a peer's connections are closed. */
+  readonly onPenalty?: (peer: PeerIdText, reason: string) => void
+}
+
+/** Runs the exchange over a libp2p host. */
+export class Libp2pNetwork implements ExchangeNetwork {
+  readonly #components: Libp2pNetworkComponents
+  readonly #options: Libp2pNetworkOptions
+  readonly #protocols: readonly string[]
+  readonly #connected = new Set<PeerIdText>()
+  #events: NetworkEvents | undefined
+  #unsubscribe: (() => void) | undefined
+
+  constructor(components: Libp2pNetworkComponents, options: Libp2pNetworkOptions = defaultLibp2pNetworkOptions) {
+    this.#components = components
+    this.#options = options
+    this.#protocols = PROTOCOLS.map((protocol) => options.protocolPrefix + protocol)
+  }
+
+  /**
+   * Registers the protocols. Must be done before the host listens: flow-go treats as a bitswap peer only who speaks the
+   * protocol when identify ends.
+   */
+  async register(): Promise<void> {
+    for (const protocol of this.#protocols) {
+      await this.#components.libp2p.handle(protocol, (stream, connection) => this.#onInbound(stream, connection), {
+        maxInboundStreams: this.#options.maxInboundStreams,
+        maxOutboundStreams: 64
+      })
+    }
+  }
+
+  async unregister(): Promise<void> {
+    await this.#components.libp2p.unhandle([...this.#protocols])
+  }
+
+  start(events: NetworkEvents): void {
+    this.#events = events
+    const source = this.#components.peerEvents ?? libp2pPeerEvents(this.#components.libp2p)
+    this.#unsubscribe = source.onPeer({
+      connected: (peer) => this.#onConnected(peer),
+      disconnected: (peer) => {
+        if (this.#connected.delete(peer)) this.#events?.disconnected(peer)
+      }
+    })
+  }
+
+  stop(): void {
+    this.#unsubscribe?.()
+    this.#events = undefined
+  }
+
+  async open(peer: PeerIdText, options: { readonly signal: AbortSignal }): Promise<ExchangeStream> {
+    const connection = this.#connectionsOf(peer)[0]
+    if (connection === undefined) throw new ExchangeError('peer-gone', `no connection to ${peer}`)
+    const stream = await connection.newStream(this.#protocols[0] ?? '', { signal: options.signal })
+    return new Libp2pStream(stream)
+  }
+
+  penalise(peer: PeerIdText, reason: string): void {
+    this.#components.onPenalty?.(peer, reason)
+    for (const connection of this.#connectionsOf(peer)) connection.abort(new Error(reason))
+  }
+
+  /** Oldest first: the same one is taken every time, so that both streams share a connection. */
+  #connectionsOf(peer: PeerIdText): Connection[] {
+    return this.#components.libp2p
+      .getConnections()
+      .filter((connection) => connection.status === 'open' && connection.remotePeer.toString() === peer)
+      .sort((a, b) => a.timeline.open - b.timeline.open)
+  }
+
+  #onConnected(peer: PeerIdText): void {
+    if (this.#connected.has(peer)) return
+    this.#connected.add(peer)
+    this.#events?.connected(peer)
+  }
+
+  #onInbound(stream: Stream, connection: Connection): void {
+    const peer = connection.remotePeer.toString() as PeerIdText
+    // Our half is never written to, and a half that is left open leaks the stream.
+    stream.close().catch(() => {})
+    if (this.#events === undefined || connection.status !== 'open') {
+      stream.abort(new Error('the exchange is not running'))
+      return
+    }
+    // A stream can be quicker than the event of its connection.
+    if (this.#components.libp2p.getConnections(connection.remotePeer).length > 0) this.#onConnected(peer)
+    this.#events.inbound(peer, new Libp2pStream(stream))
+  }
+}
+
+/** libp2p's connection events as a source: the first connection to a peer, the last one's end. */
+export function libp2pPeerEvents(
+  libp2p: Pick<Libp2p, 'getPeers' | 'addEventListener' | 'removeEventListener'>
+): PeerEventSource {
+  return {
+    onPeer(listener) {
+      const connected = (event: CustomEvent<PeerId>): void => listener.connected(event.detail.toString() as PeerIdText)
+      const disconnected = (event: CustomEvent<PeerId>): void =>
+        listener.disconnected(event.detail.toString() as PeerIdText)
+      libp2p.addEventListener('peer:connect', connected)
+      libp2p.addEventListener('peer:disconnect', disconnected)
+      for (const peer of libp2p.getPeers()) listener.connected(peer.toString() as PeerIdText)
+      return () => {
+        libp2p.removeEventListener('peer:connect', connected)
+        libp2p.removeEventListener('peer:disconnect', disconnected)
+      }
+    }
+  }
+}
+
+/** A libp2p stream by its events: its async iterator buffers without limit, and `onDrain()` resolves only once. */
+class Libp2pStream implements ExchangeStream {
+  readonly #stream: Stream
+
+  constructor(stream: Stream) {
+    this.#stream = stream
+  }
+
+  get unsentBytes(): number {
+    return this.#stream.writeBufferLength
+  }
+
+  listen(events: StreamEvents): void {
+    const stream = this.#stream
+    let over = false
+    const closed = (): void => {
+      // Closed in good order while paused: what is unread is still to come, and `end` after it.
+      if (over || (stream.status === 'closed' && stream.readBufferLength > 0)) return
+      over = true
+      events.closed()
+    }
+    // `drain` comes before the stream sends on, `idle` when its buffer is empty.
+    stream.addEventListener('drain', () => queueMicrotask(() => events.drain()))
+    stream.addEventListener('idle', () => queueMicrotask(() => events.drain()))
+    stream.addEventListener('end', () => {
+      events.ended()
+      if (stream.status !== 'open') closed()
+    })
+    stream.addEventListener('close', closed)
+    stream.addEventListener('message', (event: { data: Uint8Array | Uint8ArrayList }) => {
+      const data = event.data
+      if (data instanceof Uint8Array) events.data(data)
+      else for (const chunk of data) events.data(chunk)
+    })
+    if (stream.status !== 'open' && stream.status !== 'closing') closed()
+  }
+
+  send(parts: readonly Uint8Array[]): void {
+    if (this.#stream.writeStatus !== 'writable') throw new ExchangeError('stream-closed', 'the stream is closed')
+    // One list, so that a header does not become a frame of its own.
+    this.#stream.send(new Uint8ArrayList(...parts))
+  }
+
+  pause(): void {
+    if (this.#stream.readStatus === 'readable') this.#stream.pause()
+  }
+
+  resume(): void {
+    if (this.#stream.readStatus === 'paused') this.#stream.resume()
+  }
+
+  abort(reason: string): void {
+    this.#stream.abort(new Error(reason))
+  }
+}

@@ -1,0 +1,206 @@
+import { MAX_BLOCK_BYTES } from '../model/index.ts'
+import { ExchangeError } from './errors.ts'
+
+/** All times in ms, all sizes in bytes. Defaults: `defaultExchangeOptions`. */
+export interface ExchangeOptions {
+  /**
+   * Who is asked for a blob. `assigned`: the per-CID tree for hot blobs, striping for cold ones; `classic`: boxo's way,
+   * for comparisons.
+   */
+  readonly policy: 'assigned' | 'classic'
+  /** Largest message that is read. 4 MiB in ipfs/specs `src/bitswap-protocol.md`; more is refused at its header. */
+  readonly maxMessageBytes: number
+  /** Largest block that is read; refused at its header. */
+  readonly maxBlockBytes: number
+  /** Entries and presences of one message that are handled; the rest is refused. boxo never sends more than 1,024. */
+  readonly maxEntriesPerMessage: number
+  readonly client: ClientOptions
+  readonly server: ServerOptions
+  readonly streams: StreamOptions
+}
+
+export interface ClientOptions {
+  /** Wants asked for or about to be at one time: 0.5 KiB each, 4 MiB in all. Further fetches wait in order. */
+  readonly maxLiveWants: number
+  /** Wants outstanding at one peer; boxo's server holds no more than 1,024 (`bitswap/internal/defaults/defaults.go`). */
+  readonly maxWantsPerPeer: number
+  /** Children of a node in a hot blob's tree: producers upload each blob this often. 3 to 6 behave alike. */
+  readonly treeWidth: number
+  /** A want of a hot session is hot for so long; by then nearly every node holds the blob. */
+  readonly hotForMs: number
+  /** Least acknowledgement time; below it scheduling noise of a busy machine looks like silence. */
+  readonly ackFloorMs: number
+  /** Most acknowledgement time, and the one before the round trip is known. */
+  readonly ackCeilingMs: number
+  readonly ackUnknownMs: number
+  /** A want that could not leave our side for so long moves on: the peer's stream does not open, or its window is shut. */
+  readonly unsentMs: number
+  /** An acknowledged want moves on after this, plus the time for what was asked of the peer before it. */
+  readonly hardLimitMs: number
+  /** A root that is no known origin and has not got the blob is waited for so long. */
+  readonly nonOriginPatienceMs: number
+  /** A block that brings no byte for so long has stalled: its stream is reset. */
+  readonly stallMs: number
+  /** A block must come at this rate, bytes a second, on the mean since its start, once `stallMs` have passed. */
+  readonly minRateBytes: number
+  /** Pause after a round that found nobody, doubling from the first to the second. */
+  readonly roundBackoffMs: { readonly initialMs: number; readonly maxMs: number }
+  /** A peer that was silent, lied or stalled is passed over for so long, doubling with each strike up to the second. */
+  readonly cooldownMs: { readonly initialMs: number; readonly maxMs: number }
+  /** Cold bytes outstanding at a peer, estimated: grows with each delivery, halves with each failure. */
+  readonly peerWindowBytes: { readonly initial: number; readonly min: number; readonly max: number }
+  /** Size taken for a blob before any has come. */
+  readonly firstSizeEstimateBytes: number
+  /** Bytes of blocks being received, all peers together; beyond it streams are paused. */
+  readonly receiveBytes: number
+  /** Bytes nobody asked for that a peer may send before it is disconnected, besides `unsolicitedShare` of the useful. */
+  readonly unsolicitedBytes: number
+  readonly unsolicitedShare: number
+}
+
+export interface ServerOptions {
+  /** Wants kept for a peer; beyond it the oldest that cannot be served goes (CVE-2023-25568 is what happens without). */
+  readonly maxWantsPerPeer: number
+  /** A peer's stream gets its next block when less than this is unsent: keeps the pipe full, holds little. */
+  readonly streamRoomBytes: number
+  /** Bytes of blocks held for sending, each counted once however many recipients it has. */
+  readonly sendBytes: number
+  /** Peers to which a block is being written at one time: one child after another gets to forward it sooner. */
+  readonly maxConcurrentWrites: number
+  /** A write that takes longer no longer counts among the concurrent ones: a slow peer delays nobody. */
+  readonly slowWriteMs: number
+  /** A peer whose stream takes nothing for so long loses its stream and its queue. */
+  readonly writeStallMs: number
+  /** Deficit round robin's quantum: bytes a peer may get per round. */
+  readonly quantumBytes: number
+  /** Small blocks are packed into messages of up to this, and so much is written in one turn of the event loop. */
+  readonly packBytes: number
+  /** A want repeated within the larger of this and four round trips crossed its block on the way: ignored. */
+  readonly repeatWindowMs: number
+  /** Later repeats are paid from a bucket of so many bytes, refilled by so many a second. */
+  readonly repeatBucketBytes: number
+  readonly repeatBytesPerSecond: number
+  /** Wantlist entries a peer may send: burst and rate a second. */
+  readonly entryBurst: number
+  readonly entriesPerSecond: number
+  /** Store look-ups at one time. */
+  readonly maxLookups: number
+}
+
+export interface StreamOptions {
+  /** Inbound streams of one peer at one time; boxo opens one for each response. */
+  readonly maxInboundPerPeer: number
+  /** Inbound streams a peer may open: burst and rate a second; beyond both they are reset, and four bursts disconnect. */
+  readonly inboundBurst: number
+  readonly inboundPerSecond: number
+  /** Opening one may take so long. */
+  readonly openTimeoutMs: number
+  /** Pause before a stream is opened again, doubling. */
+  readonly reopenMs: { readonly initialMs: number; readonly maxMs: number }
+  /** A message without a block must be complete after this: a dribble holds no stream for ever. */
+  readonly messageTimeoutMs: number
+  /** Unsent bytes on the control stream beyond which messages wait. */
+  readonly controlUnsentBytes: number
+  /** Presences that wait for one peer; a peer that does not read loses further ones. */
+  readonly maxPresences: number
+}
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+export const defaultExchangeOptions: ExchangeOptions = Object.freeze({
+  policy: 'assigned',
+  maxMessageBytes: 4 * MIB,
+  maxBlockBytes: MAX_BLOCK_BYTES,
+  maxEntriesPerMessage: 1024,
+  client: Object.freeze({
+    maxLiveWants: 8192,
+    maxWantsPerPeer: 1000,
+    treeWidth: 4,
+    hotForMs: 10_000,
+    ackFloorMs: 250,
+    ackCeilingMs: 2000,
+    ackUnknownMs: 500,
+    unsentMs: 1000,
+    hardLimitMs: 3000,
+    nonOriginPatienceMs: 500,
+    stallMs: 1200,
+    minRateBytes: 64 * KIB,
+    roundBackoffMs: Object.freeze({ initialMs: 250, maxMs: 3000 }),
+    cooldownMs: Object.freeze({ initialMs: 30_000, maxMs: 600_000 }),
+    peerWindowBytes: Object.freeze({ initial: 2 * MIB, min: 1 * MIB, max: 4 * MIB }),
+    firstSizeEstimateBytes: 256 * KIB,
+    receiveBytes: 64 * MIB,
+    unsolicitedBytes: 2 * MIB,
+    unsolicitedShare: 0.01
+  }),
+  server: Object.freeze({
+    maxWantsPerPeer: 1024,
+    streamRoomBytes: 256 * KIB,
+    sendBytes: 48 * MIB,
+    maxConcurrentWrites: 4,
+    slowWriteMs: 50,
+    writeStallMs: 30_000,
+    quantumBytes: 256 * KIB,
+    packBytes: 64 * KIB,
+    repeatWindowMs: 2000,
+    repeatBucketBytes: 16 * MIB,
+    repeatBytesPerSecond: 1 * MIB,
+    entryBurst: 65_536,
+    entriesPerSecond: 32_768,
+    maxLookups: 256
+  }),
+  streams: Object.freeze({
+    maxInboundPerPeer: 256,
+    inboundBurst: 512,
+    inboundPerSecond: 200,
+    openTimeoutMs: 10_000,
+    reopenMs: Object.freeze({ initialMs: 100, maxMs: 5000 }),
+    messageTimeoutMs: 10_000,
+    controlUnsentBytes: 64 * KIB,
+    maxPresences: 4096
+  })
+})
+
+/** A change to some of the options; what is not named keeps its default. */
+export interface ExchangeOptionsChange extends Partial<Omit<ExchangeOptions, 'client' | 'server' | 'streams'>> {
+  readonly client?: Partial<ClientOptions>
+  readonly server?: Partial<ServerOptions>
+  readonly streams?: Partial<StreamOptions>
+}
+
+/** The defaults with a change applied, validated. Throws ExchangeError `bad-option`. */
+export function exchangeOptions(change: ExchangeOptionsChange = {}): ExchangeOptions {
+  const defaults = defaultExchangeOptions
+  const options = {
+    ...defaults,
+    ...change,
+    client: { ...defaults.client, ...change.client },
+    server: { ...defaults.server, ...change.server },
+    streams: { ...defaults.streams, ...change.streams }
+  }
+  validateExchangeOptions(options)
+  return options
+}
+
+/** Throws ExchangeError `bad-option` that says what would break. */
+export function validateExchangeOptions(options: ExchangeOptions): void {
+  const fail = (key: string, why: string): never => {
+    throw new ExchangeError('bad-option', `exchange ${key}: ${why}`, { details: { key } })
+  }
+  const { client, server } = options
+  if (options.maxBlockBytes > options.maxMessageBytes) fail('maxBlockBytes', 'no message could carry such a block')
+  if (client.maxWantsPerPeer > 1024) fail('client.maxWantsPerPeer', "boxo's server forgets wants beyond 1,024")
+  if (client.treeWidth < 1) fail('client.treeWidth', 'a parent needs at least one child, or nobody is fed')
+  if (client.ackFloorMs > client.ackCeilingMs) fail('client.ackFloorMs', 'lies above client.ackCeilingMs')
+  if (client.stallMs >= client.hardLimitMs) fail('client.stallMs', 'a stall must show before the hard limit')
+  if (client.receiveBytes < options.maxBlockBytes)
+    fail('client.receiveBytes', 'the largest block could never be received')
+  if (server.maxConcurrentWrites < 1) fail('server.maxConcurrentWrites', 'nothing would ever be sent')
+  if (server.sendBytes < options.maxBlockBytes) fail('server.sendBytes', 'the largest block could never be sent')
+  if (server.quantumBytes < 1) fail('server.quantumBytes', 'no peer would ever be due')
+  const windows = client.peerWindowBytes
+  if (windows.min > windows.initial || windows.initial > windows.max) {
+    fail('client.peerWindowBytes', 'must be in the order min, initial, max')
+  }
+}

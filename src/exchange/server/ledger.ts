@@ -1,0 +1,141 @@
+import type { DigestKey, PeerIdText } from '../../model/index.ts'
+import type { Clock } from '../../util/index.ts'
+import type { CidForm } from '../message/types.ts'
+import type { ServerOptions } from '../options.ts'
+import { TokenBucket } from '../token-bucket.ts'
+
+/** Blocks remembered as sent, per peer; older ones may be had again for nothing. */
+const RECENT = 4096
+const RECENT_MS = 60_000
+
+/**
+ * - `looking`: the store is being asked whether the block is there.
+ * - `waiting`: it is not; the want stays and is answered when the block appears.
+ * - `queued`: it is, and waits for the peer's stream to have room.
+ * - `loading`: its bytes are being read.
+ */
+export type LedgerWantState = 'looking' | 'waiting' | 'queued' | 'loading'
+
+export interface LedgerWant {
+  readonly key: DigestKey
+  form: CidForm
+  type: 'block' | 'have'
+  sendDontHave: boolean
+  ackQueued: boolean
+  state: LedgerWantState
+  hot: boolean
+  /** Bytes, once the store has said. */
+  size: number | undefined
+}
+
+/** A first-in first-out queue of digests from which any may be taken out. */
+export class DigestQueue {
+  readonly #keys = new Set<DigestKey>()
+
+  get size(): number {
+    return this.#keys.size
+  }
+
+  push(key: DigestKey): void {
+    this.#keys.add(key)
+  }
+
+  delete(key: DigestKey): void {
+    this.#keys.delete(key)
+  }
+
+  peek(): DigestKey | undefined {
+    return this.#keys.values().next().value
+  }
+
+  values(): IterableIterator<DigestKey> {
+    return this.#keys.values()
+  }
+
+  clear(): void {
+    this.#keys.clear()
+  }
+}
+
+/**
+ * What one peer wants of us: digests, never bytes. The whole of it goes when the peer's last connection does.
+ */
+export class PeerLedger {
+  readonly peer: PeerIdText
+  readonly wants = new Map<DigestKey, LedgerWant>()
+  readonly hotQueue = new DigestQueue()
+  readonly coldQueue = new DigestQueue()
+  readonly entryBucket: TokenBucket
+  readonly #clock: Clock
+  readonly #options: ServerOptions
+  readonly #recent = new Map<DigestKey, number>()
+  readonly #repeatBucket: TokenBucket
+  /** Deficit round robin's account, bytes. */
+  deficit = 0
+  /** A load or write is under way for this peer. */
+  busy = false
+  gone = false
+
+  constructor(peer: PeerIdText, clock: Clock, options: ServerOptions) {
+    this.peer = peer
+    this.#clock = clock
+    this.#options = options
+    this.entryBucket = new TokenBucket(clock, { capacity: options.entryBurst, perSecond: options.entriesPerSecond })
+    this.#repeatBucket = new TokenBucket(clock, {
+      capacity: options.repeatBucketBytes,
+      perSecond: options.repeatBytesPerSecond
+    })
+  }
+
+  /** The queue a want stands in. */
+  queueOf(want: LedgerWant): DigestQueue {
+    return want.hot ? this.hotQueue : this.coldQueue
+  }
+
+  enqueue(want: LedgerWant, hot: boolean): void {
+    this.hotQueue.delete(want.key)
+    this.coldQueue.delete(want.key)
+    want.hot = hot
+    want.state = 'queued'
+    this.queueOf(want).push(want.key)
+  }
+
+  remove(key: DigestKey): void {
+    this.wants.delete(key)
+    this.hotQueue.delete(key)
+    this.coldQueue.delete(key)
+  }
+
+  /** The oldest want that cannot be served, to make room for a newer one. */
+  unservable(): LedgerWant | undefined {
+    for (const want of this.wants.values()) if (want.state === 'waiting') return want
+    return undefined
+  }
+
+  noteSent(key: DigestKey): void {
+    this.#recent.delete(key)
+    this.#recent.set(key, this.#clock.now())
+    for (const [oldest, at] of this.#recent) {
+      if (this.#recent.size <= RECENT && this.#clock.now() - at < RECENT_MS) break
+      this.#recent.delete(oldest)
+    }
+  }
+
+  /** The stream broke: what was sent may never have come, so it may be asked for again. */
+  forgetSent(): void {
+    this.#recent.clear()
+  }
+
+  /**
+   * What a want for something already sent deserves: `fresh` (it was not), `crossing` (ignore: the block is on its way),
+   * `paid` or `refused` (asked again later, and the bucket did or did not hold its bytes).
+   */
+  repeat(key: DigestKey, bytes: number, rttMs: number | undefined): 'fresh' | 'crossing' | 'paid' | 'refused' {
+    const at = this.#recent.get(key)
+    if (at === undefined) return 'fresh'
+    const age = this.#clock.now() - at
+    if (age > RECENT_MS) return 'fresh'
+    if (age < Math.max(this.#options.repeatWindowMs, 4 * (rttMs ?? 0))) return 'crossing'
+    return this.#repeatBucket.tryTake(bytes) ? 'paid' : 'refused'
+  }
+}

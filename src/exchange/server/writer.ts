@@ -1,0 +1,135 @@
+import type { Blob, DigestKey } from '../../model/index.ts'
+import type { TimerWheel, WheelTimer } from '../../util/timer-wheel.ts'
+import { encodeBlocks } from '../message/encoder.ts'
+import type { CidForm } from '../message/types.ts'
+import type { ServerOptions } from '../options.ts'
+import type { InFlight } from './in-flight.ts'
+
+/** What a writer needs of the link to its peer. */
+export interface DataLink {
+  readonly dataOpen: boolean
+  readonly dataUnsentBytes: number
+  needData(): void
+  sendData(parts: readonly Uint8Array[]): boolean
+  resetData(reason: string): void
+}
+
+export interface Outgoing {
+  readonly blob: Blob
+  readonly form: CidForm
+}
+
+interface Pending {
+  readonly key: DigestKey
+  readonly form: CidForm
+  /** Bytes of the stream up to and including this block. */
+  readonly end: number
+}
+
+export interface WriterEvents {
+  /** The stream took nothing for too long and was reset. */
+  stalled(): void
+  /** No longer counts as a write under way: done, or slow. */
+  yielded(): void
+}
+
+/**
+ * The blocks on their way to one peer. Each is held until the transport has taken its last byte; a write that takes long
+ * gives up its place among the concurrent ones, and one that does not move at all loses its stream.
+ */
+export class BlockWriter {
+  readonly #link: DataLink
+  readonly #inFlight: InFlight
+  readonly #wheel: TimerWheel
+  readonly #options: ServerOptions
+  readonly #events: WriterEvents
+  #pending: Pending[] = []
+  #queued = 0
+  #slowTimer: WheelTimer | undefined
+  #stallTimer: WheelTimer | undefined
+  #unsentAtLook = 0
+
+  constructor(
+    components: { link: DataLink; inFlight: InFlight; wheel: TimerWheel },
+    options: ServerOptions,
+    events: WriterEvents
+  ) {
+    this.#link = components.link
+    this.#inFlight = components.inFlight
+    this.#wheel = components.wheel
+    this.#options = options
+    this.#events = events
+  }
+
+  /** True while a write counts among the concurrent ones. */
+  get writing(): boolean {
+    return this.#slowTimer !== undefined
+  }
+
+  /** True when the next block may be loaded; otherwise the stream is being opened, or full. */
+  get hasRoom(): boolean {
+    if (!this.#link.dataOpen) {
+      this.#link.needData()
+      return false
+    }
+    return this.#link.dataUnsentBytes < this.#options.streamRoomBytes
+  }
+
+  /** Sends held blocks as one message; false (and all released) when the stream is gone. */
+  write(blocks: readonly Outgoing[]): boolean {
+    const parts = encodeBlocks(blocks.map(({ blob, form }) => ({ form, bytes: blob.bytes })))
+    if (!this.#link.sendData(parts)) {
+      for (const { blob } of blocks) this.#inFlight.release(blob.cid.key)
+      return false
+    }
+    for (const part of parts) this.#queued += part.length
+    for (const { blob, form } of blocks) this.#pending.push({ key: blob.cid.key, form, end: this.#queued })
+    this.settle()
+    if (this.#pending.length > 0) {
+      this.#slowTimer ??= this.#wheel.schedule(this.#options.slowWriteMs, () => this.#yield())
+      this.#watch()
+    }
+    return true
+  }
+
+  /** The transport took bytes: releases the blocks that have left entirely. */
+  settle(): void {
+    const left = this.#queued - this.#link.dataUnsentBytes
+    let done = 0
+    while (done < this.#pending.length && (this.#pending[done]?.end ?? 0) <= left) done += 1
+    for (const { key } of this.#pending.splice(0, done)) this.#inFlight.release(key)
+    if (this.#pending.length > 0) return
+    this.#stallTimer?.cancel()
+    this.#stallTimer = undefined
+    if (this.#slowTimer !== undefined) this.#yield()
+  }
+
+  /** The stream is gone: releases everything and tells what had not left. */
+  lost(): readonly { readonly key: DigestKey; readonly form: CidForm }[] {
+    const pending = this.#pending
+    this.#pending = []
+    this.#queued = 0
+    for (const { key } of pending) this.#inFlight.release(key)
+    this.#stallTimer?.cancel()
+    this.#stallTimer = undefined
+    if (this.#slowTimer !== undefined) this.#yield()
+    return pending
+  }
+
+  #yield(): void {
+    this.#slowTimer?.cancel()
+    this.#slowTimer = undefined
+    this.#events.yielded()
+  }
+
+  #watch(): void {
+    if (this.#stallTimer !== undefined) return
+    this.#unsentAtLook = this.#link.dataUnsentBytes
+    this.#stallTimer = this.#wheel.schedule(this.#options.writeStallMs, () => {
+      this.#stallTimer = undefined
+      if (this.#pending.length === 0) return
+      if (this.#link.dataUnsentBytes < this.#unsentAtLook) this.#watch()
+      else this.#events.stalled()
+    })
+  }
+}
