@@ -1,80 +1,13 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
-import { Registry } from 'prom-client'
-import {
-  AdminClient,
-  AdminListener,
-  type AdminPorts,
-  type AdminRoute,
-  ApiError,
-  createAdminRoutes,
-  createApiMetrics,
-  defaultApiOptions,
-  EXPORT_PAGE_BLOCKS,
-  type ExportPage
-} from '#src/api/index.ts'
+import { test } from 'node:test'
+import { type AdminRoute, type ApiError, EXPORT_PAGE_BLOCKS, type ExportPage } from '#src/api/index.ts'
 import type { BlockId, ExecutionDataId } from '#src/model/index.ts'
-import { AppError, concatBytes, systemClock } from '#src/util/index.ts'
-import { ask, fixtureCar, MemoryArchive, recordingLogger, startApi, until, valueOf } from './api-support.ts'
-
-const root = mkdtempSync(join(tmpdir(), 'sealsync-test-'))
-after(() => rmSync(root, { recursive: true, force: true }))
-let directories = 0
-
-function freshDir(): string {
-  directories += 1
-  const dir = join(root, String(directories))
-  mkdirSync(dir)
-  return dir
-}
-
-type Options = Partial<typeof defaultApiOptions.admin> & { readonly fallbackDir?: string }
-
-function createAdmin(dataDir: string, routes: readonly AdminRoute[], options: Options = {}) {
-  const register = new Registry()
-  const metrics = createApiMetrics(register)
-  const listener = new AdminListener(
-    { clock: systemClock, logger: recordingLogger([]), metrics, routes },
-    { ...defaultApiOptions.admin, dataDir, fallbackDir: root, stopDeadlineMs: 300, ...options }
-  )
-  return { listener, register }
-}
-
-const clientOf = (dataDir: string, options = defaultApiOptions.client): Promise<AdminClient> =>
-  AdminClient.connect(dataDir, { clock: systemClock }, options)
-
-/** A running admin listener with the routes of a node over an archive. */
-async function startNode(ports: Partial<AdminPorts> = {}, options: Options = {}) {
-  const archive = new MemoryArchive()
-  const api = await startApi(archive)
-  const calls: unknown[] = []
-  const all: AdminPorts = {
-    status: async () => ({ role: 'access' }),
-    peers: async () => ({ peers: [] }),
-    setLogLevel: (level, room) => {
-      calls.push([level, room])
-      return room !== 'kitchen'
-    },
-    stop: () => calls.push('stop'),
-    tracker: archive.tracker,
-    reader: api.reader,
-    ...ports
-  }
-  const dataDir = freshDir()
-  const admin = createAdmin(dataDir, createAdminRoutes(all), options)
-  await admin.listener.start()
-  const client = await clientOf(dataDir)
-  const stop = async (): Promise<void> => {
-    await admin.listener.stop()
-    await api.listener.stop()
-  }
-  return { archive, api, dataDir, client, calls, stop, ...admin, socketPath: admin.listener.path ?? '' }
-}
+import { AppError, concatBytes } from '#src/util/index.ts'
+import { clientOf, createAdmin, freshDir, startNode } from './api-admin-support.ts'
+import { ask, fixtureCar, until, valueOf } from './api-support.ts'
 
 test('status, peers, log level and stop', async () => {
   const node = await startNode()
@@ -155,7 +88,7 @@ test('a long range is listed in pages', async () => {
   const id = 'a'.repeat(64)
   for (let height = 1; height <= EXPORT_PAGE_BLOCKS + 1; height += 1) {
     const block = { height, blockId: id as BlockId, executionDataId: id as ExecutionDataId }
-    node.archive.blocks.set(height, block)
+    node.archive.blocksByHeight.set(height, block)
   }
   const first = (await node.client.getJson('/export', { query: { from: 0, to: 5_000 } })) as ExportPage
   assert.equal(first.blocks.length, EXPORT_PAGE_BLOCKS)
@@ -268,99 +201,6 @@ test('JSON bodies are bounded, must be JSON, and must keep arriving', async () =
   })
   assert.match(slow, /^HTTP\/1\.1 408 /)
   await node.stop()
-})
-
-/** Leaves a socket file as a process that was killed leaves it. */
-async function leaveStaleSocket(path: string): Promise<void> {
-  const script = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
-  const child = spawn(process.execPath, ['-e', script], { stdio: 'inherit' })
-  await new Promise((resolve) => child.once('exit', resolve))
-  assert.ok(statSync(path).isSocket())
-}
-
-test('the socket of a dead process is replaced; a live one, or what is no socket, is left alone', async () => {
-  const dataDir = freshDir()
-  await leaveStaleSocket(join(dataDir, 'admin.sock'))
-  await assert.rejects(clientOf(dataDir), { code: 'not-running' })
-  const first = createAdmin(dataDir, [])
-  await first.listener.start()
-  const second = createAdmin(dataDir, [])
-  await assert.rejects(second.listener.start(), (error: ApiError) => {
-    assert.equal(error.code, 'socket-in-use')
-    assert.equal(error.details['path'], join(dataDir, 'admin.sock'))
-    return true
-  })
-  await second.listener.stop()
-  assert.equal((await clientOf(dataDir)).socketPath, first.listener.path, 'the first is still there')
-  await first.listener.stop()
-
-  const other = freshDir()
-  writeFileSync(join(other, 'admin.sock'), 'precious')
-  await assert.rejects(createAdmin(other, []).listener.start(), { code: 'socket-path-taken' })
-  assert.equal(readFileSync(join(other, 'admin.sock'), 'utf8'), 'precious')
-})
-
-test('a data directory whose path is too long has its socket elsewhere, and clients find it', async () => {
-  const dataDir = join(freshDir(), 'd'.repeat(120))
-  mkdirSync(dataDir)
-  const fallbackDir = freshDir()
-  const route: AdminRoute = {
-    name: 'echo',
-    method: 'GET',
-    path: '/echo/:word',
-    handle: async ({ params }) => ({ json: params })
-  }
-  const admin = createAdmin(dataDir, [route], { fallbackDir })
-  await admin.listener.start()
-  const path = admin.listener.path ?? ''
-  assert.ok(path.startsWith(`${fallbackDir}/sealsync-`))
-  assert.ok(Buffer.byteLength(path) <= 107)
-  assert.equal(statSync(join(path, '..')).mode & 0o777, 0o700)
-  assert.equal(statSync(path).mode & 0o777, 0o600)
-  const pointer = join(dataDir, 'admin.json')
-  assert.equal(statSync(pointer).mode & 0o777, 0o600)
-  assert.deepEqual(await (await clientOf(dataDir)).getJson('/echo/hello'), { word: 'hello' })
-  await assert.rejects(createAdmin(dataDir, [], { fallbackDir }).listener.start(), { code: 'socket-in-use' })
-  await admin.listener.stop()
-  assert.deepEqual([existsSync(path), existsSync(pointer), readdirSync(fallbackDir)], [false, false, []])
-
-  // A process that died there leaves a socket, its directory and the file that names them.
-  const left = join(fallbackDir, 'sealsync-abcdef')
-  mkdirSync(left)
-  await leaveStaleSocket(join(left, 'admin.sock'))
-  writeFileSync(pointer, JSON.stringify({ socket: join(left, 'admin.sock'), pid: 1 }))
-  await assert.rejects(clientOf(dataDir), { code: 'not-running' })
-  const next = createAdmin(dataDir, [route], { fallbackDir })
-  await next.listener.start()
-  assert.equal(existsSync(left), false)
-  assert.deepEqual(await (await clientOf(dataDir)).getJson('/echo/again'), { word: 'again' })
-  await next.listener.stop()
-
-  const nowhere = createAdmin(dataDir, [], { fallbackDir: join(fallbackDir, 'f'.repeat(120)) })
-  await assert.rejects(nowhere.listener.start(), { code: 'socket-path-too-long' })
-})
-
-test('a pointer that is nonsense or names what is not a socket does no harm', async () => {
-  const dataDir = freshDir()
-  const victim = join(freshDir(), 'admin.sock')
-  writeFileSync(victim, 'precious')
-  for (const text of ['', '[]', 'null', '{"socket":7}', '{"socket":"relative/admin.sock"}', 'x'.repeat(10_000)]) {
-    writeFileSync(join(dataDir, 'admin.json'), text)
-    await assert.rejects(clientOf(dataDir), { code: 'not-running' })
-    const { listener } = createAdmin(dataDir, [])
-    await listener.start()
-    await listener.stop()
-    assert.deepEqual(readdirSync(dataDir), [])
-  }
-  writeFileSync(join(dataDir, 'admin.json'), JSON.stringify({ socket: victim }))
-  await assert.rejects(createAdmin(dataDir, []).listener.start(), { code: 'socket-path-taken' })
-  assert.equal(readFileSync(victim, 'utf8'), 'precious')
-})
-
-test('a missing data directory is a typed error', async () => {
-  const dataDir = join(freshDir(), 'nowhere')
-  await assert.rejects(createAdmin(dataDir, []).listener.start(), { code: 'listen-failed' })
-  await assert.rejects(clientOf(dataDir), { code: 'not-running' })
 })
 
 test('the client bounds what it takes and how long it waits', async () => {

@@ -156,7 +156,7 @@ test('a tree that cannot be read is 503 while nothing was sent, and logged', asy
   assert.ok(api.lines.some(({ fields }) => JSON.stringify(fields).includes('segment 7 is gone')))
 
   archive.before = async () => {
-    archive.blocks.delete(block?.height ?? 0)
+    archive.blocksByHeight.delete(block?.height ?? 0)
     archive.prunedTo = block?.height
     throw new Error('pruned meanwhile')
   }

@@ -3,7 +3,14 @@ import { Agent, request as httpRequest } from 'node:http'
 import { connect, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { Registry } from 'prom-client'
-import { ApiError, type Check, createApiMetrics, defaultApiOptions, MetricsListener } from '#src/api/index.ts'
+import {
+  ApiError,
+  type Check,
+  createApiMetrics,
+  defaultApiOptions,
+  MetricsListener,
+  type MetricsListenerComponents
+} from '#src/api/index.ts'
 import { systemClock } from '#src/util/index.ts'
 import { ask, rawExchange, recordingLogger, sendOnly, until, valueOf } from './api-support.ts'
 
@@ -17,7 +24,7 @@ async function startMetrics(options: Options = {}) {
     checks: [{ name: 'peers', ok: true, reason: '4 of 4' }] as Check[],
     started: true,
     stopping: false,
-    status: async (_: { readonly signal: AbortSignal }): Promise<object> => ({ version: '1', big: 2n ** 60n })
+    status: (async () => ({ version: '1', big: 2n ** 60n })) as MetricsListenerComponents['status']
   }
   const listener = new MetricsListener(
     {

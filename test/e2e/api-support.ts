@@ -70,7 +70,7 @@ function carHeader(root: BlobCid): Uint8Array {
   return concatBytes([Uint8Array.of(parts.reduce((sum, part) => sum + part.length, 0)), ...parts])
 }
 
-export async function* encodeCar(root: BlobCid, blobs: AsyncIterable<Blob>): AsyncGenerator<Uint8Array> {
+async function* encodeCar(root: BlobCid, blobs: AsyncIterable<Blob>): AsyncGenerator<Uint8Array> {
   yield carHeader(root)
   for await (const { cid, bytes } of blobs) {
     const length = 34 + bytes.length
@@ -83,7 +83,7 @@ export async function* encodeCar(root: BlobCid, blobs: AsyncIterable<Blob>): Asy
 
 /** Execution data by height and blobs by CID, in memory, with switches for what can go wrong. */
 export class MemoryArchive {
-  readonly blocks = new Map<number, TrackedBlock>()
+  readonly blocksByHeight = new Map<number, TrackedBlock>()
   readonly trees = new Map<ExecutionDataId, readonly Blob[]>()
   readonly blobs = new Map<string, Blob>()
   lowest: number | undefined
@@ -97,7 +97,7 @@ export class MemoryArchive {
   before: (index: number, signal: AbortSignal) => Promise<void> = async () => {}
 
   add(block: TrackedBlock, blobs: readonly Blob[]): void {
-    this.blocks.set(block.height, block)
+    this.blocksByHeight.set(block.height, block)
     this.trees.set(block.executionDataId, blobs)
     for (const blob of blobs) this.blobs.set(blob.cid.key, blob)
     this.lowest = Math.min(this.lowest ?? block.height, block.height)
@@ -113,29 +113,20 @@ export class MemoryArchive {
       })
   }
 
-  readonly tracker = (() => {
-    const archive = this
-    return {
-      blockAt: async (height: number) => archive.blocks.get(height),
-      blockById: async (id: BlockId) => [...archive.blocks.values()].find((block) => block.blockId === id),
-      async *blocks(from: number, to: number) {
-        const heights = [...archive.blocks.keys()].sort((a, b) => a - b)
-        for (const height of heights) {
-          const block = archive.blocks.get(height)
-          if (height >= from && height <= to && block !== undefined) yield block
-        }
-      },
-      get lowest() {
-        return archive.lowest
-      },
-      get highest() {
-        return archive.highest
-      },
-      get prunedTo() {
-        return archive.prunedTo
-      }
+  async blockAt(height: number): Promise<TrackedBlock | undefined> {
+    return this.blocksByHeight.get(height)
+  }
+
+  async blockById(id: BlockId): Promise<TrackedBlock | undefined> {
+    return [...this.blocksByHeight.values()].find((block) => block.blockId === id)
+  }
+
+  async *blocks(from: number, to: number): AsyncGenerator<TrackedBlock> {
+    for (const height of [...this.blocksByHeight.keys()].sort((a, b) => a - b)) {
+      const block = this.blocksByHeight.get(height)
+      if (height >= from && height <= to && block !== undefined) yield block
     }
-  })()
+  }
 
   async *readTree(id: ExecutionDataId, options: { readonly signal: AbortSignal }): AsyncGenerator<Blob> {
     this.reading += 1
@@ -184,7 +175,7 @@ export async function startApi(archive: MemoryArchive, options: Partials = {}) {
   const account = budget.account('api')
   const reader = new ExecutionDataReader(
     {
-      tracker: archive.tracker,
+      tracker: archive,
       feedHighest: () => archive.feed,
       readTree: (id, tree) => archive.readTree(id, tree),
       describeTree: (id) => archive.describeTree(id),
