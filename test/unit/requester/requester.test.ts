@@ -1,0 +1,473 @@
+import assert from 'node:assert/strict'
+import { afterEach, describe, test } from 'node:test'
+import type { BlobCid, Height, SealedBlock } from '#src/model/index.ts'
+import { RequesterError } from '#src/requester/index.ts'
+import { blockAt, cidsOf } from '#test/support/requester/blocks.ts'
+import { giveAll, Harness } from '#test/support/requester/harness.ts'
+
+const FLOW = 'state_synchronization_execution_data_requester_'
+let open: Harness[] = []
+
+function harness(...options: ConstructorParameters<typeof Harness>): Harness {
+  const made = new Harness(...options)
+  open.push(made)
+  return made
+}
+
+/** Collects what the listeners are told. */
+function listen(h: Harness): Height[] {
+  const heights: Height[] = []
+  h.requester.onBlock((block) => {
+    heights.push(block.height)
+  })
+  return heights
+}
+
+const range = (from: Height, to: Height): SealedBlock[] =>
+  Array.from({ length: to - from + 1 }, (_, at) => blockAt(from + at))
+
+afterEach(async () => {
+  for (const h of open) await h.requester.stop()
+  open = []
+})
+
+describe('requester: start height', () => {
+  test('a fresh node begins where it is told', async () => {
+    const h = harness({ startHeight: 40 })
+    h.auto = 10
+    await h.start()
+    giveAll(h.feed, range(40, 44))
+    await h.clock.advance(10)
+    const { lowest, consecutive, highest, feed } = h.requester.status()
+    assert.deepEqual({ lowest, consecutive, highest, feed }, { lowest: 40, consecutive: 44, highest: 44, feed: 44 })
+  })
+
+  test('by default it begins a window below the newest, but not below what is offered', async () => {
+    for (const [offered, start] of [
+      [undefined, 900],
+      [950, 950],
+      [10, 900]
+    ] as const) {
+      const h = harness({ defaultWindowHeights: 100 })
+      h.feed.lowestOffered = offered
+      giveAll(h.feed, [blockAt(1_000)])
+      await h.start()
+      await h.clock.advance(10)
+      assert.equal(h.requester.status().lowest, start, `offered ${offered}`)
+    }
+  })
+
+  test('so many below the latest', async () => {
+    const h = harness({ startHeight: { latestMinus: 7 } })
+    await h.start()
+    assert.equal(h.requester.status().lowest, undefined)
+    assert.equal(h.requester.readiness().ok, false)
+    giveAll(h.feed, [blockAt(3)])
+    await h.clock.advance(10)
+    assert.equal(h.requester.status().lowest, 0)
+  })
+
+  test('progress from an earlier run wins over another start height, and the log says so', async () => {
+    const h = harness({ startHeight: 5 })
+    h.auto = 10
+    giveAll(h.feed, range(5, 9))
+    await h.start()
+    await h.clock.advance(10)
+    await h.requester.stop()
+    h.create({ startHeight: 7 })
+    await h.start()
+    assert.equal(h.requester.status().lowest, 5)
+    assert.equal(h.requester.status().consecutive, 9)
+    assert.equal(h.log.count('the start height is not used'), 1)
+  })
+
+  test('height 0 is a height like any other', async () => {
+    const h = harness({ startHeight: 0 })
+    const heights = listen(h)
+    h.auto = 10
+    await h.start()
+    assert.equal(h.requester.status().consecutive, undefined)
+    giveAll(h.feed, range(0, 1))
+    await h.clock.advance(10)
+    assert.deepEqual(heights, [0, 1])
+    assert.equal(h.requester.status().consecutive, 1)
+  })
+})
+
+describe('requester: order and progress', () => {
+  test('downloads end in any order, listeners hear of heights one by one and only below a gap', async () => {
+    const h = harness({ startHeight: 1 })
+    const heights = listen(h)
+    await h.start()
+    giveAll(h.feed, range(1, 5))
+    await h.clock.advance(10)
+    for (const height of [3, 5, 2]) h.downloads.get(height)?.finish()
+    await h.clock.advance(10)
+    assert.deepEqual(heights, [])
+    assert.equal(h.requester.status().highest, 5)
+    h.downloads.get(1)?.finish()
+    await h.clock.advance(10)
+    assert.deepEqual(heights, [1, 2, 3])
+    assert.equal(h.requester.status().consecutive, 3)
+    h.downloads.get(4)?.finish()
+    await h.clock.advance(10)
+    assert.deepEqual(heights, [1, 2, 3, 4, 5])
+    assert.equal(h.progress.heights.get('requester.notified'), 5)
+    assert.equal(h.feed.released, 5)
+  })
+
+  test('nobody is told before the quorum agrees and the checkpoint is written', async () => {
+    const h = harness({ startHeight: 1 })
+    const heights = listen(h)
+    h.auto = 10
+    await h.start()
+    h.feed.give(blockAt(1), { settled: false })
+    await h.clock.advance(10)
+    assert.equal(h.requester.status().consecutive, 1)
+    assert.equal(h.requester.status().notificationWaitsFor, 'quorum')
+    assert.deepEqual(heights, [])
+    h.feed.settle(blockAt(1))
+    await h.clock.advance(10)
+    assert.deepEqual(heights, [1])
+  })
+
+  test('heights that come while a checkpoint is being written share the next write', async () => {
+    const h = harness({ startHeight: 1 })
+    let release: () => void = () => undefined
+    const set = h.progress.set.bind(h.progress)
+    h.progress.set = async (name, height) => {
+      if (name === 'requester.consecutive') await new Promise<void>((resolve) => (release = resolve))
+      await set(name, height)
+    }
+    h.auto = 10
+    await h.start()
+    giveAll(h.feed, range(1, 1))
+    await h.clock.advance(10)
+    giveAll(h.feed, range(2, 20))
+    await h.clock.advance(10)
+    assert.equal(h.requester.status().consecutive, undefined)
+    release()
+    await h.clock.advance(10)
+    release()
+    await h.clock.advance(10)
+    const writes = h.progress.writes.filter(([name]) => name === 'requester.consecutive').map(([, height]) => height)
+    assert.deepEqual(writes, [1, 20])
+  })
+
+  test('a listener that fails gets the same height again, later ones wait', async () => {
+    const h = harness({ startHeight: 1 })
+    const heights: Height[] = []
+    let failures = 2
+    h.requester.onBlock(async (block) => {
+      heights.push(block.height)
+      if (block.height === 2 && failures > 0) {
+        failures -= 1
+        throw new Error('full')
+      }
+    })
+    h.auto = 10
+    await h.start()
+    giveAll(h.feed, range(1, 3))
+    await h.clock.advance(10)
+    assert.deepEqual(heights, [1, 2])
+    assert.equal(h.requester.status().notificationWaitsFor, 'listener')
+    await h.clock.advance(5_000)
+    assert.deepEqual(heights, [1, 2, 2, 2, 3])
+    assert.equal(await h.metric('sealsync_requester_listener_failures_total'), 2)
+  })
+
+  test('after a restart tracked heights above the checkpoint count without the feed', async () => {
+    const h = harness({ startHeight: 1 })
+    h.progress.heights.set('requester.start', 1)
+    h.progress.heights.set('requester.consecutive', 2)
+    h.progress.heights.set('requester.notified', 1)
+    for (const block of range(1, 6)) await h.tracker.track(block, [])
+    h.tracker.tracked.delete(5)
+    const heights = listen(h)
+    h.auto = 10
+    for (const block of range(1, 6)) h.feed.settle(block)
+    await h.start()
+    await h.clock.advance(10)
+    assert.equal(h.requester.status().consecutive, 4)
+    assert.equal(h.requester.status().highest, 6)
+    assert.deepEqual(heights, [2, 3, 4])
+    assert.deepEqual(h.began, [3, 4, 6])
+  })
+
+  test('stop writes the checkpoint, aborts downloads, and may be called again; a second start is refused', async () => {
+    const h = harness({ startHeight: 1 })
+    await h.start()
+    giveAll(h.feed, range(1, 3))
+    await h.clock.advance(10)
+    const set = h.progress.set.bind(h.progress)
+    h.progress.set = (name, height) => new Promise((resolve) => h.clock.setTimer(100, () => resolve(set(name, height))))
+    h.downloads.get(1)?.finish()
+    await h.clock.advance(10)
+    const other = h.downloads.get(2)
+    const stopping = Promise.all([h.requester.stop(), h.requester.stop()])
+    assert.equal(h.progress.heights.get('requester.consecutive'), undefined)
+    await h.clock.advance(100)
+    await stopping
+    assert.equal(h.progress.heights.get('requester.consecutive'), 1)
+    assert.equal(other?.signal.aborted, true)
+    assert.equal(h.clock.timers, 0)
+    await assert.rejects(h.requester.start(), { code: 'already-started' })
+  })
+
+  test('stop does not wait for ever for a listener that hangs', async () => {
+    const h = harness({ startHeight: 1, stopTimeoutMs: 5_000 })
+    h.requester.onBlock(() => new Promise(() => undefined))
+    h.auto = 10
+    await h.start()
+    giveAll(h.feed, range(1, 1))
+    await h.clock.advance(10)
+    let ended = false
+    const stopping = h.requester.stop().then(() => (ended = true))
+    await h.clock.advance(4_999)
+    assert.equal(ended, false)
+    await h.clock.advance(1)
+    await stopping
+    assert.equal(h.log.count('has not ended'), 1)
+  })
+
+  test('a tracker that fails fails the requester', async () => {
+    const h = harness({ startHeight: 1 })
+    h.tracker.track = () => Promise.reject(new Error('no space'))
+    h.auto = 10
+    await h.start()
+    giveAll(h.feed, range(1, 1))
+    await assert.rejects(h.requester.failed, (error) => error instanceof RequesterError && error.code === 'broken')
+  })
+})
+
+describe('requester: failures of heights', () => {
+  test('what is missing is asked for again for ever, with growing pauses, and holds no slot meanwhile', async () => {
+    const h = harness({ startHeight: 1, concurrency: 2, retry: { initialMs: 1_000, maxMs: 4_000, jitter: 0 } })
+    await h.start()
+    giveAll(h.feed, range(1, 3))
+    const starts: number[] = []
+    for (let ms = 0; ms < 20_000; ms += 250) {
+      await h.clock.advance(250)
+      if (h.downloads.has(1)) starts.push(ms)
+      h.downloads.get(1)?.fail('transient')
+      h.downloads.get(2)?.finish()
+    }
+    assert.equal(h.downloads.has(3), true, 'height 3 got a slot though 1 keeps failing')
+    const pauses = starts.slice(1).map((at, index) => at - (starts[index] ?? 0))
+    assert.deepEqual(pauses.slice(0, 4), [1_000, 2_000, 4_000, 4_000])
+    assert.equal(await h.metric(`${FLOW}execution_data_failed_downloads_total`), starts.length)
+    assert.equal(await h.metric(`${FLOW}execution_requester_download_retries_total`), starts.length - 1)
+  })
+
+  test('a try that takes too long is ended and repeated with more time', async () => {
+    const h = harness({ startHeight: 1, attemptTimeoutMs: 1_000, maxAttemptTimeoutMs: 3_000 })
+    await h.start()
+    giveAll(h.feed, range(1, 1))
+    await h.clock.advance(20_000)
+    assert.ok(h.began.length >= 4 && h.began.length <= 10, `${h.began.length} tries`)
+  })
+
+  test('malformed data halts its height alone, once in the log, and says so', async () => {
+    const h = harness({ startHeight: 1 })
+    const heights = listen(h)
+    h.auto = 10
+    h.malformed.add(blockAt(2).executionDataId)
+    await h.start()
+    h.feed.give(blockAt(1))
+    h.feed.give(blockAt(2), { settled: false })
+    giveAll(h.feed, range(3, 6))
+    await h.clock.advance(100_000)
+    const { consecutive, highest, halted, haltedCount, stall } = h.requester.status()
+    assert.deepEqual({ consecutive, highest, haltedCount }, { consecutive: 1, highest: 6, haltedCount: 1 })
+    assert.equal(halted[0]?.height, 2)
+    assert.equal(halted[0]?.confirmed, false)
+    assert.equal(stall?.reason, 'malformed')
+    assert.equal(h.log.count('is malformed'), 1)
+    assert.match(h.requester.readiness().reason, /height 2 is malformed/)
+    assert.equal(await h.metric('sealsync_requester_halted_heights'), 1)
+    assert.deepEqual(heights, [1])
+    h.feed.settle(blockAt(2, { fork: 'b' }))
+    await h.clock.advance(1_000)
+    assert.deepEqual(heights, [1, 2, 3, 4, 5, 6])
+    assert.equal(h.requester.status().stall, null)
+    assert.equal(h.tracker.tracked.get(2)?.executionDataId, blockAt(2, { fork: 'b' }).executionDataId)
+  })
+
+  test('malformed data that the quorum confirms stays halted, and the remedy says who is to be told', async () => {
+    const h = harness({ startHeight: 1 })
+    h.auto = 10
+    h.malformed.add(blockAt(1).executionDataId)
+    await h.start()
+    giveAll(h.feed, range(1, 2))
+    await h.clock.advance(60_000)
+    assert.equal(h.requester.status().halted[0]?.confirmed, true)
+    assert.match(h.requester.status().stall?.remedy ?? '', /tell the operators/)
+    assert.deepEqual(h.began, [1, 2])
+  })
+
+  test('the settled block replaces one that was downloaded already, and is what listeners hear of', async () => {
+    const h = harness({ startHeight: 1 })
+    const ids: string[] = []
+    h.requester.onBlock((block) => {
+      ids.push(block.executionDataId)
+    })
+    h.auto = 10
+    await h.start()
+    h.feed.give(blockAt(1, { fork: 'wrong' }), { settled: false })
+    giveAll(h.feed, range(2, 3))
+    await h.clock.advance(1_000)
+    assert.equal(h.requester.status().consecutive, 3)
+    assert.deepEqual(ids, [])
+    h.feed.settle(blockAt(1))
+    await h.clock.advance(1_000)
+    assert.deepEqual(
+      ids,
+      range(1, 3).map((block) => block.executionDataId)
+    )
+    assert.equal(h.requester.status().consecutive, 3)
+    assert.equal(await h.metric('sealsync_requester_settled_differently_total'), 1)
+    assert.equal(h.tracker.tracked.get(1)?.executionDataId, blockAt(1).executionDataId)
+  })
+
+  test('data that does not exist, named by a false first announcer, gives way to the quorum', async () => {
+    const h = harness({ startHeight: 1, settleWatchAfterMs: 500 })
+    const heights = listen(h)
+    await h.start()
+    const wrong = blockAt(1, { fork: 'wrong' })
+    h.feed.give(wrong, { settled: false })
+    await h.clock.advance(5_000)
+    assert.equal(h.downloads.get(1)?.block, wrong)
+    h.feed.settle(blockAt(1))
+    await h.clock.advance(1_000)
+    assert.equal(h.downloads.get(1)?.block.executionDataId, blockAt(1).executionDataId)
+    h.downloads.get(1)?.finish()
+    await h.clock.advance(10)
+    assert.deepEqual(heights, [1])
+  })
+
+  test('heights that nobody offers any more are told with the remedy, later ones go on, and all ends well when they come back', async () => {
+    const h = harness({ startHeight: 1, unobtainableAfterMs: 10_000, stallAfterMs: 15_000, stallLogEveryMs: 60_000 })
+    const heights = listen(h)
+    h.auto = 10
+    h.feed.lowestOffered = 4
+    giveAll(h.feed, range(4, 8))
+    await h.start()
+    await h.clock.advance(9_000)
+    assert.deepEqual(h.began, [])
+    await h.clock.advance(171_000)
+    assert.deepEqual(h.began, [4, 5, 6, 7, 8])
+    const { stall, unobtainable, consecutive } = h.requester.status()
+    assert.deepEqual(unobtainable, { from: 1, to: 3 })
+    assert.equal(stall?.reason, 'unobtainable')
+    assert.match(stall?.remedy ?? '', /heights 1 to 3 any more.*import/)
+    assert.equal(consecutive, undefined)
+    assert.equal(await h.metric('sealsync_requester_unobtainable_heights'), 3)
+    assert.equal(h.log.count('sync has stalled'), 3, 'once a minute')
+    giveAll(h.feed, range(2, 3))
+    h.feed.lowestOffered = 2
+    await h.clock.advance(1_000)
+    assert.deepEqual(h.requester.status().unobtainable, { from: 1, to: 1 })
+    giveAll(h.feed, range(1, 1))
+    h.feed.lowestOffered = 1
+    await h.clock.advance(1_000)
+    assert.deepEqual(heights, [1, 2, 3, 4, 5, 6, 7, 8])
+    assert.equal(h.requester.status().unobtainable, null)
+    assert.equal(h.log.count('sync goes on'), 1)
+  })
+
+  test('a stall names the height, the missing blob, who was asked and the next try, at bounded intervals', async () => {
+    const h = harness({ startHeight: 1, stallAfterMs: 15_000, stallLogEveryMs: 60_000 })
+    await h.start()
+    giveAll(h.feed, range(1, 2))
+    await h.clock.advance(10)
+    h.downloads.get(1)?.finish()
+    const cid = cidsOf(blockAt(2))[1] as BlobCid
+    h.missing.set(2, [cid])
+    h.wants.set(cid.toString(), { askedPeers: 6, lastAnswerMsAgo: 31_000.4, nextTryMs: 1_999.6 })
+    await h.clock.advance(10_000)
+    assert.equal(h.requester.status().stall, null)
+    assert.equal(h.requester.readiness().ok, true)
+    await h.clock.advance(20_000)
+    const { remedy, sinceMs, ...rest } = h.requester.status().stall ?? { remedy: '', sinceMs: 0 }
+    const expected = {
+      height: 2,
+      cid: cid.toString(),
+      askedPeers: 6,
+      lastAnswerMsAgo: 31_000,
+      nextTryMs: 2_000,
+      reason: 'missing'
+    }
+    assert.deepEqual(rest, expected)
+    assert.match(remedy, /sealsync peers/)
+    assert.ok(sinceMs >= 15_000)
+    assert.equal(await h.metric('sealsync_requester_stalled'), 1)
+    assert.match(h.requester.readiness().reason, /stalled at height 2 \(missing\)/)
+    await h.clock.advance(10_000)
+    assert.equal(h.log.count('sync has stalled'), 1)
+    h.downloads.get(2)?.finish()
+    await h.clock.advance(1_000)
+    assert.equal(h.requester.status().stall, null)
+    assert.equal(await h.metric('sealsync_requester_stalled'), 0)
+  })
+
+  test('a quiet chain is no stall, and the clock of a stall begins with the block that is missing', async () => {
+    const h = harness({ startHeight: 1, stallAfterMs: 15_000 })
+    h.auto = 1
+    await h.start()
+    giveAll(h.feed, range(1, 1))
+    await h.clock.advance(600_000)
+    assert.equal(h.requester.status().stall, null)
+    h.auto = undefined
+    giveAll(h.feed, range(2, 2))
+    await h.clock.advance(14_000)
+    assert.equal(h.requester.status().stall, null)
+    await h.clock.advance(2_000)
+    assert.equal(h.requester.status().stall?.height, 2)
+  })
+
+  test('latency is counted for live announcements alone', async () => {
+    const h = harness({ startHeight: 1 })
+    h.auto = 1
+    await h.start()
+    const announcedAtMs = h.clock.wallNow() - 80
+    giveAll(h.feed, [blockAt(1, { announcedAtMs, live: true }), blockAt(2, { announcedAtMs, live: false }), blockAt(3)])
+    await h.clock.advance(10)
+    assert.equal(h.requester.status().announceToStoredMs.count, 1)
+    assert.equal(h.requester.status().announceToStoredMs.max, 80)
+    assert.equal(await h.metric('sealsync_requester_announce_to_stored_seconds'), 1)
+    assert.equal(h.requester.latencySketch().count, 1)
+    assert.equal(await h.metric(`${FLOW}execution_requester_download_duration_ms`), 3)
+    assert.equal(await h.metric(`${FLOW}execution_requester_highest_download_height`), 3)
+    assert.equal(await h.metric(`${FLOW}execution_requester_highest_notification_height`), 3)
+    assert.equal(await h.metric(`${FLOW}execution_requester_outstanding_notifications`), 0)
+    assert.equal(await h.metric('sealsync_requester_downloaded_bytes_total'), 3)
+  })
+
+  test('a height that every peer says is gone is told as unobtainable and asked for again', async () => {
+    const h = harness({ startHeight: 1 })
+    await h.start()
+    giveAll(h.feed, range(1, 1))
+    for (let ms = 0; ms < 60_000; ms += 500) {
+      await h.clock.advance(500)
+      h.downloads.get(1)?.fail('gone')
+    }
+    assert.equal(h.requester.status().stall?.reason, 'unobtainable')
+    assert.ok(h.began.length > 3)
+  })
+
+  test('imported heights that no source offers are handed on after the grace, with a count', async () => {
+    const h = harness({ startHeight: 1, unsettledAfterMs: 60_000 })
+    const heights = listen(h)
+    h.auto = 10
+    for (const block of range(1, 5)) await h.tracker.track(block, [])
+    h.feed.lowestOffered = 4
+    giveAll(h.feed, range(4, 6))
+    await h.start()
+    await h.clock.advance(59_000)
+    assert.deepEqual(heights, [])
+    assert.equal(h.requester.status().consecutive, 6)
+    await h.clock.advance(3_000)
+    assert.deepEqual(heights, [1, 2, 3, 4, 5, 6])
+    assert.equal(await h.metric('sealsync_requester_notified_unsettled_total'), 3)
+  })
+})
