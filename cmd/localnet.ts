@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import {
   defaultLocalnetOptions,
+  LabError,
   type LocalnetOptions,
+  type LocalnetReport,
   renderSummary,
   runLocalnet,
   validateLocalnetOptions
@@ -95,8 +97,8 @@ export function localnetOptions(flags: Flags): LocalnetOptions {
   return options
 }
 
-/** Adds the flags of {@link localnetOptions}, for every command that runs localnets. */
-export function addLocalnetOptions(command: Command): Command {
+/** Adds the flags of {@link localnetOptions}. */
+function addLocalnetOptions(command: Command): Command {
   for (const { key, flag, value, help } of OPTIONS) {
     const standard = defaultLocalnetOptions[key]
     const shown =
@@ -110,6 +112,18 @@ function shownDefault(key: string, value: string | number): string {
   return key.endsWith('Ms') ? `${value}ms` : String(value)
 }
 
+async function run(options: LocalnetOptions, context: CommandContext): Promise<LocalnetReport> {
+  const colour = context.stderr.isTTY === true && (context.env['NO_COLOR'] ?? '') === ''
+  try {
+    return await runLocalnet(options, { stream: context.stderr, colour, signal: context.signal })
+  } catch (error) {
+    if (error instanceof LabError && (error.code === 'bad-option' || error.code === 'bad-source')) {
+      throw new UsageError(error.message)
+    }
+    throw error
+  }
+}
+
 /** `localnet`: a staked network of real processes on this machine; exit code 1 when a node does not hold every block. */
 export function addLocalnetCommand(program: Command, context: CommandContext, done: (code: number) => void): void {
   const command = program
@@ -118,11 +132,7 @@ export function addLocalnetCommand(program: Command, context: CommandContext, do
   addLocalnetOptions(command)
     .option('--json', 'the report as one JSON object')
     .action(async (flags: Flags) => {
-      const report = await runLocalnet(localnetOptions(flags), {
-        stream: context.stderr,
-        colour: context.stderr.isTTY === true && (context.env['NO_COLOR'] ?? '') === '',
-        signal: context.signal
-      })
+      const report = await run(localnetOptions(flags), context)
       if (flags['json'] === true) writeJson(context, report)
       else context.stdout.write(renderSummary(report))
       done(report.ok ? EXIT.ok : EXIT.failed)

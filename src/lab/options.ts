@@ -74,6 +74,9 @@ const MAX_BLOB_SIZE = 1_048_576
 /** 4,096 blobs of 1 MiB are a block of 4 GiB: more than the driver could hold. */
 const MAX_BLOBS_PER_BLOCK = 1_024
 
+/** The source goes on for ever. */
+const isSynthetic = ({ source }: LocalnetOptions): boolean => source === 'synthetic' || source === 'chain+synthetic'
+
 type Check = readonly [holds: boolean, fault: string]
 
 function counts(o: LocalnetOptions): Check[] {
@@ -94,7 +97,7 @@ function counts(o: LocalnetOptions): Check[] {
 
 function faults(o: LocalnetOptions): Check[] {
   const strikes = o.kill > 0 || o.silent > 0 || o.silentExecution > 0
-  const ends = o.blocks !== undefined || o.forMs !== undefined || !/synthetic$/.test(o.source)
+  const ends = o.blocks !== undefined || o.forMs !== undefined || !isSynthetic(o)
   const whole = [o.kill, o.silent, o.silentExecution, o.dhtAccess].every((n) => Number.isSafeInteger(n) && n >= 0)
   return [
     [whole, '--kill, --silent, --silent-execution and --dht-access must be 0 or more'],
@@ -109,10 +112,7 @@ function faults(o: LocalnetOptions): Check[] {
 function workload(o: LocalnetOptions): Check[] {
   const shaped = o.blobSize !== undefined || o.blobsPerBlock !== undefined
   return [
-    [
-      !shaped || /synthetic$/.test(o.source),
-      `--blob-size and --blobs-per-block shape synthetic blocks, not --source ${o.source}`
-    ],
+    [!shaped || isSynthetic(o), `--blob-size and --blobs-per-block shape synthetic blocks, not --source ${o.source}`],
     [
       o.blobSize === undefined || (o.blobSize >= 1_024 && o.blobSize <= MAX_BLOB_SIZE),
       '--blob-size must lie between 1KiB and 1MiB'

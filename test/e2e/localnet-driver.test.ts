@@ -15,7 +15,7 @@ import { systemClock, systemRng } from '#src/util/index.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const chain = join(root, 'test/fixtures/chain')
-const launcher = join(root, 'test/support/lab/fake-node.mjs')
+const launcher = fileURLToPath(new URL('../support/lab/fake-node.mjs', import.meta.url))
 
 let folder = ''
 before(async () => {

@@ -9,7 +9,7 @@ export interface MergedLatency {
   readonly p999: number | null
   readonly max: number | null
   /**
-   * `histogram`: from the sum of all nodes' histograms, to a bucket's width. `worst-node`: the largest of the nodes' own
+   * `histogram`: from the sum of all nodes' histograms, the upper bound of a bucket. `worst-node`: the largest of the nodes' own
    * percentiles, an upper bound, since a node gave no histogram.
    */
   readonly method: 'histogram' | 'worst-node' | 'none'
@@ -18,19 +18,16 @@ export interface MergedLatency {
 const QUANTILES = { p50: 0.5, p95: 0.95, p99: 0.99, p999: 0.999 } as const
 type Bucket = readonly [upperMs: number, count: number]
 
-/** The value below which the share `q` of observations lies: linear within its bucket, never above `max`. */
+/**
+ * The upper bound of the bucket in which the share `q` of observations is reached, never above `max`. Not interpolated: a node may leave
+ * out its empty buckets, and then nobody knows where a bucket begins.
+ */
 export function histogramQuantile(buckets: readonly Bucket[], q: number, max: number): number {
   const total = buckets.reduce((sum, [, count]) => sum + count, 0)
-  const rank = q * total
-  let below = 0
-  let lower = 0
+  let left = Math.max(1, Math.ceil(q * total))
   for (const [upper, count] of buckets) {
-    if (count > 0 && below + count >= rank) {
-      const top = Math.min(upper, max)
-      return Math.min(max, lower + (Math.max(top, lower) - lower) * ((rank - below) / count))
-    }
-    below += count
-    lower = Number.isFinite(upper) ? upper : lower
+    left -= count
+    if (left <= 0) return Math.min(upper, max)
   }
   return max
 }

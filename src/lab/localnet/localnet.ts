@@ -124,7 +124,7 @@ export class Localnet {
     await sampler.markLastBlock()
     await this.#catchUp(sampler)
     await this.#quiet(sampler, signal)
-    await this.#verify(network)
+    await this.#verify(network, signal)
   }
 
   async #bringUp(network: Network, signal: AbortSignal): Promise<void> {
@@ -231,7 +231,7 @@ export class Localnet {
     }
   }
 
-  async #verify(network: Network): Promise<void> {
+  async #verify(network: Network, signal: AbortSignal): Promise<void> {
     const nodes = network.nodes.filter((node) => judged(node))
     const { clock, progress } = this.#components
     if (this.#fed.length === 0) this.#reasons.push('no block was given')
@@ -239,7 +239,8 @@ export class Localnet {
     progress.note(`comparing ${this.#fed.length} blocks on ${nodes.length} access nodes`)
     const faults = await verifyBlocks({ clock, http: this.#http }, nodes, {
       fed: this.#fed,
-      signal: new AbortController().signal,
+      // The interrupt that ended the workload is no reason not to look at what came of it.
+      signal: signal.aborted ? new AbortController().signal : signal,
       onProgress: (share) => (this.#phase = `comparing ${Math.floor(share * 100)}%`)
     })
     this.#reasons.push(...faults)

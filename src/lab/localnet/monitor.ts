@@ -5,7 +5,7 @@ import { type ProcessFigures, readProcessFigures } from './process-figures.ts'
 import type { NodeStatus } from './status.ts'
 
 /** The idle window of the report: the last 5 s of the quiet time. */
-export const IDLE_WINDOW_MS = 5_000
+const IDLE_WINDOW_MS = 5_000
 /** Samples are kept for four idle windows; older ones have left their mark in the peaks. */
 const KEPT_MS = 4 * IDLE_WINDOW_MS
 

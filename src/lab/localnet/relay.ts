@@ -40,7 +40,7 @@ class DelayLine {
     this.#from = options.from
     this.#to = options.to
     this.#delayMs = options.delayMs
-    this.#from.on('data', (bytes) => this.#take(bytes as Buffer))
+    this.#from.on('data', (bytes) => this.#take(bytes))
     this.#from.on('end', () => this.#take(undefined))
     this.#to.on('drain', () => {
       this.#blocked = false

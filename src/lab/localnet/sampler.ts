@@ -3,7 +3,7 @@ import type { NodeMonitor } from './monitor.ts'
 
 const INTERVAL_MS = 1_000
 /** The mesh's own streams are opened in the first seconds; a steady state shows what is opened after that. */
-export const STEADY_AFTER_MS = 5_000
+const STEADY_AFTER_MS = 5_000
 /** A rate over less than that says nothing. */
 const SHORTEST_WINDOW_MS = 1_000
 

@@ -20,7 +20,7 @@ type Fault = { readonly height: number; readonly what: string }
 
 /**
  * Reads every block from the API of every node and compares the sha-256 of its CAR with that of the CAR that was given. One sentence for
- * each node that does not hold all of them; empty when all do.
+ * each node that does not hold all of them; empty when all do. Throws the signal's reason.
  */
 export async function verifyBlocks(
   components: VerdictComponents,
@@ -40,7 +40,7 @@ export async function verifyBlocks(
       const node = nodes[at % nodes.length]
       const block = options.fed[Math.floor(at / nodes.length)]
       if (node === undefined || block === undefined) return
-      const fault = await verifyBlock(components, node, block, options.signal)
+      const fault = await verifyBlock({ ...components, signal: options.signal }, node, block)
       if (fault !== undefined) faults.get(node)?.push(fault)
       options.onProgress((at + 1) / total)
     }
@@ -52,10 +52,9 @@ export async function verifyBlocks(
 }
 
 async function verifyBlock(
-  { clock, http }: VerdictComponents,
+  { clock, http, signal }: VerdictComponents & { readonly signal: AbortSignal },
   node: NodeProcess,
-  block: FedBlock,
-  signal: AbortSignal
+  block: FedBlock
 ): Promise<Fault | undefined> {
   const url = `http://${node.addresses?.api}/v1/execution-data/${block.height}?format=car`
   try {
