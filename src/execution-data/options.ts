@@ -91,10 +91,13 @@ export function validateExecutionDataOptions(options: ExecutionDataOptions): voi
       throw new RangeError(`${name} must be an integer of at least ${least}, not ${String(value)}`)
     }
   }
-  if (options.maxBlobBytes < 128) throw new RangeError('maxBlobBytes below 128: a list of blobs would not get shorter than they are')
+  if (options.maxBlobBytes < 128)
+    throw new RangeError('maxBlobBytes below 128: a list of blobs would not get shorter than they are')
   if (options.maxBlobBytes > MAX_BLOB_BYTES) {
     throw new RangeError(`maxBlobBytes above ${formatSize(MAX_BLOB_BYTES)}: no other node would take such blobs`)
   }
-  if (options.maxBlockBytes < options.maxBlobBytes) throw new RangeError('maxBlockBytes below maxBlobBytes: a root might not fit')
-  if (options.maxRatio > 255) throw new RangeError('maxRatio above 255: LZ4 cannot reach it, the bound would mean nothing')
+  if (options.maxBlockBytes < options.maxBlobBytes)
+    throw new RangeError('maxBlockBytes below maxBlobBytes: a root might not fit')
+  if (options.maxRatio > 255)
+    throw new RangeError('maxRatio above 255: LZ4 cannot reach it, the bound would mean nothing')
 }

@@ -153,7 +153,11 @@ function emitLength(target: Uint8Array, at: number, length: number): number {
 }
 
 /** Stored as it is when nothing matched, or when the output before the last literals is as long as what it stands for. */
-function lastLiterals(source: Uint8Array, target: Uint8Array, state: { anchor: number; at: number; out: number }): number {
+function lastLiterals(
+  source: Uint8Array,
+  target: Uint8Array,
+  state: { anchor: number; at: number; out: number }
+): number {
   const { anchor, at } = state
   if (anchor === 0) return -1
   const literals = source.length - anchor

@@ -73,7 +73,9 @@ export function* decodeFrameSteps(
   let at = 0
   for (const block of plan.blocks) {
     const start = plan.header?.independent === false ? 0 : at
-    const next = block.stored ? copyParts(block.parts, bytes, at) : expandBlock(block.parts[0] as Uint8Array, bytes, { at, start })
+    const next = block.stored
+      ? copyParts(block.parts, bytes, at)
+      : expandBlock(block.parts[0] as Uint8Array, bytes, { at, start })
     if (next < 0) {
       plan.failure = broken('a match reaches before the start of its window')
       break

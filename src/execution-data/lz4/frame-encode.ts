@@ -18,7 +18,10 @@ function writeWord(target: Uint8Array, at: number, value: number): void {
  * The frame flow-go's compressor writes for `plain` (`network/compressor/lz4Compressor.go`: pierrec/lz4 defaults, everything in
  * one write), with the bytes of `prefix` in front. Freshly allocated; pauses (yields) between blocks.
  */
-export function* encodeFrameSteps(plain: Uint8Array, prefix: readonly number[]): Generator<undefined, Uint8Array, undefined> {
+export function* encodeFrameSteps(
+  plain: Uint8Array,
+  prefix: readonly number[]
+): Generator<undefined, Uint8Array, undefined> {
   const blocks = Math.ceil(plain.length / BLOCK_BYTES)
   const lastBlock = Math.min(plain.length, BLOCK_BYTES)
   const head = prefix.length + HEADER.length

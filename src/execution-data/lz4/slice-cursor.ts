@@ -32,7 +32,9 @@ export class SliceCursor {
     const b = this.byte()
     const c = this.byte()
     const d = this.byte()
-    return d === undefined ? undefined : ((a as number) | ((b as number) << 8) | ((c as number) << 16) | (d << 24)) >>> 0
+    return d === undefined
+      ? undefined
+      : ((a as number) | ((b as number) << 8) | ((c as number) << 16) | (d << 24)) >>> 0
   }
 
   /** Views of the next `length` bytes, or `undefined` when there are fewer. */

@@ -71,7 +71,10 @@ describe('lz4 reader', () => {
       const frame = vector.file === undefined ? hexBytes(vector.frame ?? '') : readBytes(`lz4/${vector.file}`)
       const read = (): Uint8Array => decodeFrame(cut(frame, 3), strict).bytes
       if (!vector.readAll.accepted || STRICTER.has(vector.name)) {
-        assert.throws(read, (error: ExecutionDataError) => error instanceof ExecutionDataError && error.code === 'lz4-malformed')
+        assert.throws(
+          read,
+          (error: ExecutionDataError) => error instanceof ExecutionDataError && error.code === 'lz4-malformed'
+        )
         return
       }
       const bytes = read()
