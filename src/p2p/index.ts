@@ -1,4 +1,26 @@
 /** The network: who the nodes are, the libp2p host that connects them, the wire of announcements. */
+export {
+  ANNOUNCE_PROTOCOL,
+  type AnnounceClient,
+  type AnnounceComponents,
+  type AnnounceMetrics,
+  type AnnounceOptions,
+  type AnnounceServer,
+  type AnnouncementBroadcaster,
+  type AnnouncementLog,
+  createAnnounceClient,
+  createAnnounceMetrics,
+  createAnnounceServer,
+  decodeSigned,
+  decodeSignedBytes,
+  defaultAnnounceOptions,
+  encodeSigned,
+  MAX_SIGNED_ANNOUNCEMENT_BYTES,
+  signAnnouncement,
+  signedBytesOf,
+  validateAnnounceOptions,
+  verifyAnnouncement
+} from './announce/index.ts'
 export { P2pError, type P2pErrorCode } from './errors.ts'
 export {
   createHost,
