@@ -37,6 +37,8 @@ export async function recover(
 ): Promise<Recovered> {
   const { disk, index, metrics } = components
   await disk.makeDirectory(options.directory)
+  // A process killed between the two syncs of a new segment leaves its entry in the directory unsynced.
+  await disk.syncDirectory(options.directory)
   const checkpoint = await index.checkpoint()
   const segments = await listSegments(disk, options.directory)
   const ledger = await Ledger.open(index, checkpoint)

@@ -21,7 +21,7 @@ const SECTOR = 512
  * A disk that may lose everything that was not synced: writes wholly, in part, or in another order, truncations, and the
  * directory entries of new and unlinked files. `faults` makes single operations fail.
  */
-export class SimulatedDisk implements Disk {
+export class SimulatedDisk {
   power = new Power()
   /** Gives the error with which an operation is to fail, if it is. */
   faults: (operation: 'append' | 'datasync' | 'truncate' | 'read' | 'create', path: string) => Error | undefined = () =>
@@ -32,32 +32,42 @@ export class SimulatedDisk implements Disk {
   #files = new Map<string, FileState>()
   #durableEntries = new Map<string, FileState>()
 
-  async makeDirectory(): Promise<void> {}
+  /** The disk as one process sees it: when that process is dead, so is this. */
+  attach(): Disk {
+    const power = this.power
+    return {
+      makeDirectory: async () => undefined,
+      list: (directory) => this.#list(directory, power),
+      open: (path, mode) => this.#open(path, mode, power),
+      unlink: (path) => this.#unlink(path, power),
+      syncDirectory: (directory) => this.#syncDirectory(directory, power)
+    }
+  }
 
-  async list(directory: string): Promise<DiskEntry[]> {
-    await this.#operate()
+  async #list(directory: string, power: Power): Promise<DiskEntry[]> {
+    await operate(power)
     return [...this.#files]
       .filter(([path]) => dirname(path) === directory)
       .map(([path, file]) => ({ name: path.slice(directory.length + 1), bytes: file.seen.length }))
   }
 
-  async open(path: string, mode: DiskOpenMode): Promise<DiskFile> {
-    await this.#operate(mode === 'create' ? this.faults('create', path) : undefined)
+  async #open(path: string, mode: DiskOpenMode, power: Power): Promise<DiskFile> {
+    await operate(power, mode === 'create' ? this.faults('create', path) : undefined)
     const known = this.#files.get(path)
     if (mode === 'create' && known !== undefined) throw systemError('EEXIST')
     if (mode !== 'create' && known === undefined) throw systemError('ENOENT')
     const file = known ?? { seen: Buffer.alloc(0), durable: Buffer.alloc(0), changes: [] }
     this.#files.set(path, file)
-    return this.#handle(path, file)
+    return this.#handle(path, file, power)
   }
 
-  async unlink(path: string): Promise<void> {
-    await this.#operate()
+  async #unlink(path: string, power: Power): Promise<void> {
+    await operate(power)
     if (!this.#files.delete(path)) throw systemError('ENOENT')
   }
 
-  async syncDirectory(directory: string): Promise<void> {
-    await this.#operate()
+  async #syncDirectory(directory: string, power: Power): Promise<void> {
+    await operate(power)
     if (this.ignoresSync) return
     for (const path of this.#durableEntries.keys()) {
       if (dirname(path) === directory && !this.#files.has(path)) this.#durableEntries.delete(path)
@@ -110,8 +120,7 @@ export class SimulatedDisk implements Disk {
     this.#durableEntries.delete(path)
   }
 
-  #handle(path: string, file: FileState): DiskFile {
-    const power = this.power
+  #handle(path: string, file: FileState, power: Power): DiskFile {
     this.counts.open += 1
     this.counts.openNow += 1
     this.counts.openMax = Math.max(this.counts.openMax, this.counts.openNow)
@@ -122,18 +131,18 @@ export class SimulatedDisk implements Disk {
         const fault = this.faults('append', path)
         // A failing write has done a part of its work.
         if (fault !== undefined) applyTo(file, { kind: 'write', position, bytes: bytes.subarray(0, bytes.length >> 1) })
-        await this.#operate(fault, power)
+        await operate(power, fault)
         applyTo(file, { kind: 'write', position, bytes })
         power.check()
       },
       read: async (into, position) => {
         this.counts.read += 1
-        await this.#operate(this.faults('read', path), power)
+        await operate(power, this.faults('read', path))
         return position < file.seen.length ? file.seen.copy(into, 0, position) : 0
       },
       datasync: async () => {
         this.counts.datasync += 1
-        await this.#operate(this.faults('datasync', path), power)
+        await operate(power, this.faults('datasync', path))
         if (!this.ignoresSync) {
           file.durable = file.seen
           file.changes = []
@@ -141,7 +150,7 @@ export class SimulatedDisk implements Disk {
         power.check()
       },
       truncate: async (length) => {
-        await this.#operate(this.faults('truncate', path), power)
+        await operate(power, this.faults('truncate', path))
         applyTo(file, { kind: 'truncate', length })
       },
       close: async () => {
@@ -149,12 +158,13 @@ export class SimulatedDisk implements Disk {
       }
     }
   }
+}
 
-  async #operate(fault?: Error, power: Power = this.power): Promise<void> {
-    power.use()
-    await undefined
-    if (fault !== undefined) throw fault
-  }
+async function operate(power: Power, fault?: Error): Promise<void> {
+  power.use()
+  await undefined
+  power.check()
+  if (fault !== undefined) throw fault
 }
 
 function applyTo(file: FileState, change: Change): void {

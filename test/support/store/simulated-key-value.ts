@@ -21,17 +21,31 @@ export class SimulatedKeyValue implements KeyValueSpace {
     return this.#seen.size
   }
 
-  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+  /** The space as one process sees it: when that process is dead, so is this. */
+  attach(): KeyValueSpace {
+    const power = this.power
+    return {
+      get: (key) => this.get(key, power),
+      batch: (operations, options) => this.batch(operations, options, power),
+      entries: (range) => this.entries(range, power)
+    }
+  }
+
+  async get(key: Uint8Array, power: Power = this.power): Promise<Uint8Array | undefined> {
     this.reads += 1
-    this.power.check()
+    power.check()
     await undefined
     return this.#seen.get(textOf(key))
   }
 
-  async batch(operations: readonly KeyValueOperation[], options: { readonly sync: boolean }): Promise<void> {
-    const power = this.power
+  async batch(
+    operations: readonly KeyValueOperation[],
+    options: { readonly sync: boolean },
+    power: Power = this.power
+  ): Promise<void> {
     power.use()
     await undefined
+    power.check()
     const fault = this.faults()
     if (fault !== undefined) throw fault
     this.#log.push({ operations, sync: options.sync })
@@ -39,8 +53,8 @@ export class SimulatedKeyValue implements KeyValueSpace {
     power.check()
   }
 
-  async *entries(range: KeyRange): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
-    this.power.check()
+  async *entries(range: KeyRange, power: Power = this.power): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
+    power.check()
     const gte = range.gte === undefined ? undefined : textOf(range.gte)
     const lt = range.lt === undefined ? undefined : textOf(range.lt)
     const keys = [...this.#seen.keys()].filter((key) => (gte === undefined || key >= gte) && (lt === undefined || key < lt))

@@ -1,0 +1,28 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+
+export interface TrackerMetrics {
+  readonly trackSeconds: Histogram
+  readonly tracked: Counter<'result'>
+  readonly lowestHeight: Gauge
+  readonly highestHeight: Gauge
+}
+
+export function createTrackerMetrics(register: Registry): TrackerMetrics {
+  const registers = [register]
+  return {
+    trackSeconds: new Histogram({
+      name: 'sealsync_tracker_track_duration_seconds',
+      help: 'Duration of tracking one block, its synced batch included',
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2],
+      registers
+    }),
+    tracked: new Counter({
+      name: 'sealsync_tracker_blocks_total',
+      help: 'Blocks given to the tracker: new, repeated (nothing written) or replaced (another block at a tracked height)',
+      labelNames: ['result'],
+      registers
+    }),
+    lowestHeight: new Gauge({ name: 'sealsync_tracker_lowest_height', help: 'Lowest tracked height', registers }),
+    highestHeight: new Gauge({ name: 'sealsync_tracker_highest_height', help: 'Highest tracked height', registers })
+  }
+}

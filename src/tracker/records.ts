@@ -1,0 +1,119 @@
+import {
+  type BlobCid,
+  type BlockId,
+  BlobCid as Cid,
+  DIGEST_LENGTH,
+  type ExecutionDataId,
+  type Height
+} from '../model/index.ts'
+import { toHex } from '../util/index.ts'
+import { TrackerError } from './errors.ts'
+import type { TrackedBlock } from './tracker.ts'
+
+/**
+ * The tracker's records, integers big-endian so that keys sort by height.
+ *
+ * ```
+ * 01 02                            pruned height u64
+ * 02 ‖ digest 32 ‖ height u64      this height refers to this blob; the last of a blob's is its latest
+ * 03 ‖ height u64 ‖ part u32       digests of the height's blobs, up to 1,024 a part
+ * 04 ‖ height u64                  block id 32 ‖ execution data id 32
+ * 05 ‖ block id 32                 height u64
+ * ```
+ *
+ * flow-go (`module/executiondatasync/tracker/storage.go`) keeps one latest height per blob instead of 02 ‖ digest ‖ height:
+ * that has to be read before it is written, and cannot be lowered again when a height's block is replaced.
+ */
+const HEIGHT_LENGTH = 8
+const DIGESTS_PER_PART = 1024
+
+export const PRUNED_KEY = Uint8Array.of(1, 2)
+
+export function heightBytes(height: Height): Uint8Array {
+  const bytes = new Uint8Array(HEIGHT_LENGTH)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(height))
+  return bytes
+}
+
+export function readHeight(bytes: Uint8Array, at = 0): Height {
+  if (bytes.length < at + HEIGHT_LENGTH) throw corrupt('a height', bytes)
+  const height = Number(new DataView(bytes.buffer, bytes.byteOffset + at, HEIGHT_LENGTH).getBigUint64(0))
+  if (!Number.isSafeInteger(height)) throw corrupt('a height', bytes)
+  return height
+}
+
+export function referenceKey(cid: BlobCid, height: Height): Uint8Array {
+  return key(2, cid.digest, heightBytes(height))
+}
+
+/** All references to a blob. */
+export function referencesOf(cid: BlobCid): { readonly gte: Uint8Array; readonly lt: Uint8Array } {
+  return { gte: key(2, cid.digest), lt: key(2, cid.digest, new Uint8Array(HEIGHT_LENGTH + 1).fill(255)) }
+}
+
+export const heightOfReference = (reference: Uint8Array): Height => readHeight(reference, 1 + DIGEST_LENGTH)
+
+export function listKey(height: Height, part: number): Uint8Array {
+  const number = new Uint8Array(4)
+  new DataView(number.buffer).setUint32(0, part)
+  return key(3, heightBytes(height), number)
+}
+
+/** All parts of a height's list. */
+export function listOf(height: Height): { readonly gte: Uint8Array; readonly lt: Uint8Array } {
+  return { gte: key(3, heightBytes(height)), lt: key(3, heightBytes(height + 1)) }
+}
+
+/** The values of a height's list, in the order of their parts. */
+export function encodeList(cids: readonly BlobCid[]): Uint8Array[] {
+  const parts: Uint8Array[] = []
+  for (let at = 0; at < cids.length; at += DIGESTS_PER_PART) {
+    const slice = cids.slice(at, at + DIGESTS_PER_PART)
+    const part = new Uint8Array(slice.length * DIGEST_LENGTH)
+    slice.forEach((cid, index) => part.set(cid.digest, index * DIGEST_LENGTH))
+    parts.push(part)
+  }
+  return parts
+}
+
+export function decodeListPart(value: Uint8Array): BlobCid[] {
+  if (value.length % DIGEST_LENGTH !== 0) throw corrupt('a list of blobs', value)
+  return Array.from({ length: value.length / DIGEST_LENGTH }, (_, at) =>
+    Cid.fromDigest(value.subarray(at * DIGEST_LENGTH, (at + 1) * DIGEST_LENGTH))
+  )
+}
+
+export const blockKey = (height: Height): Uint8Array => key(4, heightBytes(height))
+
+/** Blocks of [from, to]. */
+export function blocksBetween(from: Height, to: Height): { readonly gte: Uint8Array; readonly lt: Uint8Array } {
+  return { gte: blockKey(from), lt: key(4, heightBytes(to), new Uint8Array(1)) }
+}
+
+/** Blocks of all heights. */
+export const ALL_BLOCKS = { gte: Uint8Array.of(4), lt: Uint8Array.of(5) } as const
+
+export const heightOfBlock = (blockRecordKey: Uint8Array): Height => readHeight(blockRecordKey, 1)
+
+export function encodeBlock(block: TrackedBlock): Uint8Array {
+  return new Uint8Array(Buffer.from(block.blockId + block.executionDataId, 'hex'))
+}
+
+export function decodeBlock(height: Height, value: Uint8Array): TrackedBlock {
+  if (value.length !== 64) throw corrupt('a block', value)
+  return {
+    height,
+    blockId: toHex(value.subarray(0, 32)) as BlockId,
+    executionDataId: toHex(value.subarray(32)) as ExecutionDataId
+  }
+}
+
+export const blockIdKey = (blockId: BlockId): Uint8Array => key(5, Buffer.from(blockId, 'hex'))
+
+function key(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat([Uint8Array.of(tag), ...parts]))
+}
+
+function corrupt(what: string, bytes: Uint8Array): TrackerError {
+  return new TrackerError('corrupt', `the tracker's record of ${what} is damaged (${bytes.length} bytes)`)
+}
