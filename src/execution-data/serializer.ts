@@ -23,13 +23,19 @@ export const CHUNK_CODES: readonly TypeCode[] = [TYPE_CODES.chunk, TYPE_CODES.ch
 export type Deserialized =
   | { readonly code: 1; readonly value: readonly CidBytes[] | null }
   | { readonly code: 2; readonly value: BlockExecutionDataRoot }
-  | ({ readonly code: 3 | 4; readonly value: ChunkExecutionData } & Pick<DecodedChunk, 'counts'>)
+  | ({ readonly code: 3 | 4; readonly value: ChunkExecutionData } & Pick<DecodedChunk, 'counts'> & {
+        readonly decodedBytes: number
+      })
 
 export interface DeserializeOptions extends DecodeOptions {
   /** Codes that have a place here. */
   readonly expected: readonly TypeCode[]
   /** False: check and count, but build nothing; a chunk's value is then meaningless. */
   readonly materialize?: boolean
+  /** Name of the bound behind `maxChunkBytes`, when it is another one. */
+  readonly chunkLimit?: string
+  /** Told the decompressed length before it is allocated; may throw to refuse it. */
+  readonly onAllocate?: (bytes: number) => void
 }
 
 /** The type code an object begins with: the first byte of its slices, `undefined` when they are all empty. */
@@ -53,14 +59,14 @@ export function* deserializeSteps(slices: readonly Uint8Array[], options: Deseri
   const frame = yield* decodeFrameSteps(behindCode(slices), {
     ...options,
     maxOutputBytes: isChunk ? options.maxChunkBytes : options.maxListBytes,
-    outputLimit: isChunk ? 'maxChunkBytes' : 'maxListBytes'
+    outputLimit: isChunk ? (options.chunkLimit ?? 'maxChunkBytes') : 'maxListBytes'
   })
   const reader = new CborReader(frame.bytes, { materialize: options.materialize !== false, maxItems: options.maxItems })
   try {
     if (code === TYPE_CODES.cidList) return { code, value: readCidList(reader) }
     if (code === TYPE_CODES.root) return { code, value: readRoot(reader) }
     const { chunk, counts } = yield* readChunkSteps(reader, options.pauseBytes)
-    return { code: code as 3 | 4, value: chunk, counts }
+    return { code: code as 3 | 4, value: chunk, counts, decodedBytes: frame.bytes.length }
   } catch (error) {
     const ranOut = error instanceof ExecutionDataError && error.details.truncated === true
     throw ranOut && frame.failure !== undefined ? frame.failure : error

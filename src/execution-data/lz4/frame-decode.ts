@@ -19,6 +19,8 @@ export type Lz4Options = Pick<DecodeOptions, 'strict' | 'ratioFreeBytes' | 'maxR
   readonly maxOutputBytes: number
   /** Name of the option behind `maxOutputBytes`, for the error. */
   readonly outputLimit: string
+  /** Told the exact output length before it is allocated; may throw to refuse it. */
+  readonly onAllocate?: (bytes: number) => void
 }
 
 export interface DecodedFrame {
@@ -69,6 +71,7 @@ export function* decodeFrameSteps(
   const cursor = new SliceCursor(slices)
   const plan = yield* locateBlocks(cursor, options)
   if (options.strict && plan.failure !== undefined) throw plan.failure
+  options.onAllocate?.(plan.size)
   const bytes = allocate(plan.size)
   let at = 0
   for (const block of plan.blocks) {

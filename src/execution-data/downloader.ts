@@ -1,0 +1,96 @@
+import type { Logger } from '../log/logger.ts'
+import type { Blob, BlobCid, SealedBlock } from '../model/index.ts'
+import type { Blockstore } from '../store/blockstore.ts'
+import { type Clock, codeOf, messageOf } from '../util/index.ts'
+import type { BlobTreeManifest } from './blob-tree.ts'
+import { isMalformed } from './errors.ts'
+import type { ExecutionDataMetrics } from './metrics.ts'
+import type { ExecutionDataOptions } from './options.ts'
+import { type FetchRegister, TreeDownload } from './tree-download.ts'
+import { walkTree } from './tree-walker.ts'
+
+/**
+ * Brings the blob tree of a sealed block into the store.
+ *
+ * Flow: look into the store → else fetch (a hint's CIDs at once, the rest level by level) → hand to the store and tell peers at
+ * the same moment → when the tree is complete and every blob durable, give its manifest.
+ *
+ * Invariants: a blob reaches the store only after the tree named it, so nothing is stored that will not be tracked; `onStored` follows
+ * the store's `put` in the same turn, and the download resolves only when all puts are durable; what is held in memory is
+ * bounded whatever the tree, the hint or the peers do; an abort ends everything the download began.
+ */
+
+/** One block's way to its peers; the exchange's session has this shape. */
+export interface DownloadSession {
+  /** Resolves with the verified blob, however long it takes. Rejects with the signal's reason. */
+  fetch(cid: BlobCid, options: { readonly signal: AbortSignal }): Promise<Blob>
+}
+
+export interface DownloaderComponents {
+  openSession(block: SealedBlock): DownloadSession
+  readonly blockstore: Pick<Blockstore, 'get' | 'has' | 'put'>
+  /** A blob was just handed to the store, which answers for it from now on. */
+  onStored?(cid: BlobCid): void
+  readonly logger: Logger
+  readonly metrics: ExecutionDataMetrics
+  readonly clock: Clock
+}
+
+export class Downloader {
+  readonly #components: DownloaderComponents
+  readonly #options: ExecutionDataOptions
+  readonly #fetching: FetchRegister = new Map()
+
+  constructor(components: DownloaderComponents, options: ExecutionDataOptions) {
+    this.#components = components
+    this.#options = options
+  }
+
+  /**
+   * Resolves when the whole tree is durable. Throws ExecutionDataError of the malformed kinds (`isMalformed`, never to be
+   * retried) or `blob-mismatch`; rejects with the signal's reason, with the session's errors and with the store's. What was stored before a
+   * failure stays and is found again.
+   */
+  async download(block: SealedBlock, { signal }: { readonly signal: AbortSignal }): Promise<BlobTreeManifest> {
+    signal.throwIfAborted()
+    const { clock, metrics, logger } = this.#components
+    const began = clock.now()
+    const job = new TreeDownload(
+      { ...this.#components, session: this.#components.openSession(block), fetching: this.#fetching },
+      this.#options
+    )
+    const onAbort = (): void => job.abandon(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      if (block.hint !== undefined && block.hint.length > 0) job.useHint(block.hint)
+      const { manifest } = await walkTree(job, this.#options, block)
+      await job.finish()
+      metrics.downloads.inc({ outcome: 'ok' })
+      metrics.downloadSeconds.observe((clock.now() - began) / 1000)
+      logger.debug({ height: block.height, blobs: manifest.cids.length, bytes: manifest.bytes }, 'block downloaded')
+      return manifest
+    } catch (error) {
+      job.abandon(error)
+      this.#note(block, error, signal)
+      throw error
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #note(block: SealedBlock, error: unknown, signal: AbortSignal): void {
+    const { metrics, logger } = this.#components
+    if (isMalformed(error)) {
+      metrics.malformed.inc({ code: error.code })
+      metrics.downloads.inc({ outcome: 'malformed' })
+      logger.warn(
+        { height: block.height, executionDataId: block.executionDataId, code: error.code, err: messageOf(error) },
+        'execution data is malformed'
+      )
+      return
+    }
+    metrics.downloads.inc({ outcome: signal.aborted ? 'aborted' : 'failed' })
+    if (!signal.aborted)
+      logger.debug({ height: block.height, code: codeOf(error), err: messageOf(error) }, 'download failed')
+  }
+}

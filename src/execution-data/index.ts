@@ -1,0 +1,59 @@
+/** From an execution data id to the whole blob tree and back. */
+export {
+  type BlobTreeManifest,
+  type ChunkTree,
+  type EncodedBlock,
+  encodeBlock,
+  encodeBlockInTurns
+} from './blob-tree.ts'
+export { blockToJson, type Json, rootToJson } from './canonical-json.ts'
+export { type CarFile, readCar } from './car/reader.ts'
+export { carHeader, carSectionLength, writeCar } from './car/writer.ts'
+export { Downloader, type DownloaderComponents, type DownloadSession } from './downloader.ts'
+export {
+  ExecutionDataError,
+  type ExecutionDataErrorCode,
+  isMalformed,
+  MALFORMED_CODES,
+  type MalformedCode
+} from './errors.ts'
+export {
+  type ContentCheck,
+  ExecutionDataStore,
+  type ExecutionDataStoreComponents,
+  type TreeCheck
+} from './execution-data-store.ts'
+export { createExecutionDataMetrics, type ExecutionDataMetrics } from './metrics.ts'
+export {
+  type DecodeOptions,
+  defaultExecutionDataOptions,
+  type ExecutionDataOptions,
+  validateExecutionDataOptions
+} from './options.ts'
+export {
+  CHUNK_CODES,
+  type Deserialized,
+  type DeserializeOptions,
+  deserialize,
+  serializeChunk,
+  serializeCidList,
+  serializeRoot,
+  TYPE_CODES,
+  type TypeCode
+} from './serializer.ts'
+export type {
+  BlockExecutionData,
+  BlockExecutionDataRoot,
+  ChunkExecutionData,
+  CidBytes,
+  Collection,
+  ContentCounts,
+  Event,
+  KeyPart,
+  LightTransactionResult,
+  Payload,
+  ProposalKey,
+  TransactionBody,
+  TransactionSignature,
+  TrieUpdate
+} from './types.ts'
