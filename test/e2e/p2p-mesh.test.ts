@@ -1,65 +1,8 @@
 import assert from 'node:assert/strict'
+import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
-import { Registry } from 'prom-client'
-import { silentLogger } from '#src/log/logger.ts'
-import { type NodeIdentity, parseNodeId } from '#src/model/index.ts'
-import {
-  createHost,
-  createP2pMetrics,
-  defaultHostOptions,
-  defaultPeerManagerOptions,
-  generateNetworkKey,
-  type Host,
-  type HostOptions,
-  IdentityTable,
-  type NetworkKey,
-  P2pError,
-  peerIdOf
-} from '#src/p2p/index.ts'
-import { systemClock, systemRng, toHex } from '#src/util/index.ts'
-import { freePorts, until } from './p2p-support.ts'
-
-interface Member {
-  readonly key: NetworkKey
-  readonly identity: NodeIdentity
-}
-
-const QUICK = {
-  ...defaultPeerManagerOptions,
-  graceMs: 400,
-  initialBackoffMs: 50,
-  maxBackoffMs: 400,
-  duplicateSettleMs: 200
-}
-
-async function members(count: number, role: NodeIdentity['role'] = 'access'): Promise<Member[]> {
-  const ports = await freePorts(count)
-  return ports.map((port) => {
-    const key = generateNetworkKey()
-    const networkPublicKey = key.publicKey.point
-    const nodeId = parseNodeId(toHex(networkPublicKey.subarray(0, 32)))
-    assert.ok(nodeId)
-    const peerId = peerIdOf(key)
-    const identity = { nodeId, role, host: '127.0.0.1', port, networkPublicKey, peerId, weight: 100, ejected: false }
-    return { key, identity }
-  })
-}
-
-async function hostOf(member: Member, table: IdentityTable, options: Partial<HostOptions> = {}): Promise<Host> {
-  const metrics = createP2pMetrics(new Registry())
-  return createHost(
-    { key: member.key, table, clock: systemClock, rng: systemRng, log: silentLogger, metrics },
-    {
-      ...defaultHostOptions,
-      listen: { host: '127.0.0.1', port: member.identity.port },
-      version: '1.2.3',
-      peers: QUICK,
-      ...options
-    }
-  )
-}
-
-const tableOf = (all: readonly Member[]): IdentityTable => new IdentityTable(all.map(({ identity }) => identity))
+import { P2pError } from '#src/p2p/index.ts'
+import { hostOf, members, metricOf, tableOf, until } from './p2p-support.ts'
 
 for (const security of ['tls', 'noise', 'both'] as const) {
   test(`four hosts form a full mesh, one connection a pair (${security})`, async () => {
@@ -96,16 +39,16 @@ test('a peer outside the table is refused', async () => {
   assert.ok(member && stranger)
   const host = await hostOf(member, tableOf([member]))
   const outsider = await hostOf(stranger, tableOf([member, stranger]))
+  host.libp2p.addEventListener('connection:open', () => assert.fail('the stranger was let in'))
   try {
     await host.start()
     await outsider.start()
-    const refused = new Promise<void>((resolve) => {
-      host.libp2p.addEventListener('connection:open', () => assert.fail('the stranger was let in'))
-      outsider.libp2p.addEventListener('connection:close', () => resolve())
-      void outsider.libp2p.dial(outsider.libp2p.peerId).catch(() => undefined)
-    })
-    await Promise.race([refused, until(() => (outsider.peers.statuses()[0]?.failures ?? 0) > 0)])
+    await until(
+      async () => (await metricOf(host.metrics.refusals, { direction: 'inbound', reason: 'unknown-peer' })) >= 2
+    )
+    await until(() => (outsider.peers.statuses()[0]?.failures ?? 0) > 0)
     assert.deepEqual(host.peers.connected(), [])
+    assert.ok((await metricOf(host.metrics.handshakeFailures, { direction: 'inbound', reason: 'gater' })) >= 1)
   } finally {
     await Promise.all([host.stop(), outsider.stop()])
   }
@@ -176,5 +119,40 @@ test('handlers are refused once the host has started', async () => {
     )
   } finally {
     await host.stop()
+  }
+})
+
+test('a flood of sockets that never shake hands does not keep a staked peer out', async () => {
+  const [attacked, peer] = await members(2)
+  assert.ok(attacked && peer)
+  // The peer has the lower id or dials after its grace: either way it must get in, from an address of its own.
+  const elsewhere = { ...peer, identity: { ...peer.identity, host: '127.0.0.2' } }
+  const all = [attacked, elsewhere]
+  const host = await hostOf(attacked, tableOf(all))
+  const other = await hostOf(elsewhere, tableOf(all), { listen: { host: '127.0.0.2', port: peer.identity.port } })
+  const sockets: Socket[] = []
+  const flood = (): void => {
+    for (let index = 0; index < 100; index += 1) {
+      const socket = connect({ host: '127.0.0.1', port: attacked.identity.port, localAddress: '127.0.0.3' })
+      socket.on('error', () => socket.destroy())
+      sockets.push(socket)
+    }
+  }
+  try {
+    await host.start()
+    const timer = setInterval(flood, 20)
+    try {
+      flood()
+      await until(async () => (await metricOf(host.metrics.handshakeFailures, { direction: 'inbound' })) > 500)
+      assert.ok((await metricOf(host.metrics.refusals, { reason: 'pending-unknown' })) > 0)
+      await other.start()
+      await until(() => host.peers.connected().length === 1 && other.peers.connected().length === 1)
+    } finally {
+      clearInterval(timer)
+    }
+    assert.ok(host.libp2p.getConnections().length <= 2)
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    await Promise.all([host.stop(), other.stop()])
   }
 })
