@@ -54,7 +54,10 @@ export class DataDirectory {
    * Throws StoreError `locked` (details: `path`, `pid`), `newer-version` (details: `found`, `known`), `corrupt`, `disk-full`,
    * `not-writable` or `io`.
    */
-  static async open(path: string, options: { readonly database?: Partial<DatabaseOptions> } = {}): Promise<DataDirectory> {
+  static async open(
+    path: string,
+    options: { readonly database?: Partial<DatabaseOptions> } = {}
+  ): Promise<DataDirectory> {
     // Looked at before anything is touched: a newer release's directory stays as it is.
     await checkVersion(path)
     try {

@@ -13,9 +13,7 @@ export const nodeDisk: Disk = {
   async list(directory) {
     const entries = await readdir(directory, { withFileTypes: true })
     const files = entries.filter((entry) => entry.isFile())
-    return Promise.all(
-      files.map(async ({ name }) => ({ name, bytes: (await stat(join(directory, name))).size }))
-    )
+    return Promise.all(files.map(async ({ name }) => ({ name, bytes: (await stat(join(directory, name))).size })))
   },
   async open(path, mode) {
     return fileOf(await open(path, FLAGS[mode], 0o600))

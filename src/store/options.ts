@@ -44,10 +44,14 @@ export function validateSegmentBlockstoreOptions(options: SegmentBlockstoreOptio
     if (!Number.isSafeInteger(value) || value < 1) faults.push(`${name} must be a positive integer, not ${value}`)
   }
   if (options.segmentBytes > 2 ** 31) {
-    faults.push(`segmentBytes ${options.segmentBytes} leaves no room for a group below the 32-bit offsets: at most ${2 ** 31}`)
+    faults.push(
+      `segmentBytes ${options.segmentBytes} leaves no room for a group below the 32-bit offsets: at most ${2 ** 31}`
+    )
   }
   if (options.maxPendingBytes > 2 ** 30) {
-    faults.push(`maxPendingBytes ${options.maxPendingBytes} would let one group pass the 32-bit offsets: at most ${2 ** 30}`)
+    faults.push(
+      `maxPendingBytes ${options.maxPendingBytes} would let one group pass the 32-bit offsets: at most ${2 ** 30}`
+    )
   }
   if (options.maxPendingBytes < MAX_BLOCK_BYTES) {
     faults.push(`maxPendingBytes ${options.maxPendingBytes} is less than the largest blob: it could never be put`)

@@ -207,7 +207,10 @@ export class SegmentBlockstore implements Blockstore {
     if (this.#closing !== undefined) return closedError()
     const large = blobs.find((blob) => blob.bytes.length > MAX_BLOCK_BYTES)
     if (large !== undefined) {
-      return new StoreError('too-large', `blob ${large.cid} has ${large.bytes.length} bytes, more than ${MAX_BLOCK_BYTES}`)
+      return new StoreError(
+        'too-large',
+        `blob ${large.cid} has ${large.bytes.length} bytes, more than ${MAX_BLOCK_BYTES}`
+      )
     }
     if (this.#pendingBytes + bytes <= this.#options.maxPendingBytes || bytes === 0) return undefined
     return this.#overloaded(`${this.#pendingBytes} bytes wait to be written`)

@@ -39,7 +39,10 @@ const inMemory = async (decorate: Decorate): Promise<BlockstoreFixture> => ({
   close: async () => undefined
 })
 
-async function onDisk(decorate: Decorate, limits: { segmentBytes?: number; indexEveryRecords?: number }): Promise<BlockstoreFixture> {
+async function onDisk(
+  decorate: Decorate,
+  limits: { segmentBytes?: number; indexEveryRecords?: number }
+): Promise<BlockstoreFixture> {
   const path = await mkdtemp(join(tmpdir(), 'sealsync-store-'))
   const directory = await DataDirectory.open(path)
   const components = {

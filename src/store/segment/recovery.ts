@@ -159,6 +159,9 @@ class Recovery {
     await file.truncate(offset)
     await file.datasync()
     this.#components.metrics.cutBytes.inc(bytes - offset)
-    this.#components.log.info({ segment: segmentName(number), bytes: bytes - offset }, 'torn tail of a segment file cut')
+    this.#components.log.info(
+      { segment: segmentName(number), bytes: bytes - offset },
+      'torn tail of a segment file cut'
+    )
   }
 }

@@ -3,7 +3,13 @@ import type { Blob } from '../../model/index.ts'
 import type { Clock, Rng } from '../../util/index.ts'
 import type { Disk, DiskFile } from '../disk.ts'
 import type { StoreMetrics } from '../metrics.ts'
-import { encodeRecords, encodeSegmentHeader, RECORD_HEADER_LENGTH, SEGMENT_HEADER_LENGTH, segmentName } from './format.ts'
+import {
+  encodeRecords,
+  encodeSegmentHeader,
+  RECORD_HEADER_LENGTH,
+  SEGMENT_HEADER_LENGTH,
+  segmentName
+} from './format.ts'
 import type { Location } from './index-space.ts'
 import type { WritePosition } from './ledger.ts'
 

@@ -57,7 +57,9 @@ export class SimulatedKeyValue implements KeyValueSpace {
     power.check()
     const gte = range.gte === undefined ? undefined : textOf(range.gte)
     const lt = range.lt === undefined ? undefined : textOf(range.lt)
-    const keys = [...this.#seen.keys()].filter((key) => (gte === undefined || key >= gte) && (lt === undefined || key < lt))
+    const keys = [...this.#seen.keys()].filter(
+      (key) => (gte === undefined || key >= gte) && (lt === undefined || key < lt)
+    )
     keys.sort()
     if (range.reverse === true) keys.reverse()
     const snapshot = new Map(this.#seen)

@@ -64,7 +64,12 @@ async function assertConsistent(store: SegmentBlockstore): Promise<void> {
 /** One life after another on one machine, each ended by the power or by a kill. Gives what was lost. */
 async function lives(seed: number, set: (machine: Machine) => void = () => undefined): Promise<number> {
   const rng = seededRng(seed)
-  const machine = new Machine(seed, { segmentBytes: 12_000, indexEveryRecords: 9, indexEveryBytes: 9_000, groupBytes: 8_000 })
+  const machine = new Machine(seed, {
+    segmentBytes: 12_000,
+    indexEveryRecords: 9,
+    indexEveryBytes: 9_000,
+    groupBytes: 8_000
+  })
   set(machine)
   const promises = new Promises()
   let lost = 0
