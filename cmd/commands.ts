@@ -1,28 +1,33 @@
 import type { Command } from 'commander'
-import { addConfigCommand } from './config.ts'
 import type { CommandContext } from './context.ts'
-import { addExportCommand } from './export.ts'
-import { addIdentityCommand } from './identity.ts'
-import { addImportCommand } from './import.ts'
-import { addInitCommand } from './init.ts'
-import { addLocalnetCommand } from './localnet.ts'
-import { addPeersCommand } from './peers.ts'
-import { addRunCommand } from './run.ts'
-import { addStatusCommand } from './status.ts'
-import { addStopCommand } from './stop.ts'
-import { addVersionCommand } from './version.ts'
 
-/** Every command, in the order the help shows them. `done` takes the exit code of a command that has one to give. */
-export function addCommands(program: Command, context: CommandContext, done: (code: number) => void): void {
-  addInitCommand(program, context)
-  addRunCommand(program, context, done)
-  addStopCommand(program, context)
-  addStatusCommand(program, context)
-  addPeersCommand(program, context)
-  addIdentityCommand(program, context)
-  addLocalnetCommand(program, context, done)
-  addImportCommand(program, context, done)
-  addExportCommand(program, context)
-  addConfigCommand(program, context)
-  addVersionCommand(program, context)
+type AddCommand = (program: Command, context: CommandContext, done: (code: number) => void) => void
+
+/**
+ * Every command, in the order the help shows them. Each is loaded when it is called: a node is made of some hundred modules that
+ * `version` has no use for.
+ */
+const COMMANDS: readonly (readonly [names: readonly string[], load: () => Promise<AddCommand>])[] = [
+  [['init'], async () => (await import('./init.ts')).addInitCommand],
+  [['run', 'start'], async () => (await import('./run.ts')).addRunCommand],
+  [['stop'], async () => (await import('./stop.ts')).addStopCommand],
+  [['status'], async () => (await import('./status.ts')).addStatusCommand],
+  [['peers'], async () => (await import('./peers.ts')).addPeersCommand],
+  [['identity'], async () => (await import('./identity.ts')).addIdentityCommand],
+  [['localnet'], async () => (await import('./localnet.ts')).addLocalnetCommand],
+  [['import'], async () => (await import('./import.ts')).addImportCommand],
+  [['export'], async () => (await import('./export.ts')).addExportCommand],
+  [['config'], async () => (await import('./config.ts')).addConfigCommand],
+  [['log-level'], async () => (await import('./log-level.ts')).addLogLevelCommand],
+  [['version'], async () => (await import('./version.ts')).addVersionCommand]
+]
+
+/** Adds the command that is called, or all of them when it is none that is known (for the help, and for suggestions). */
+export async function addCommands(
+  program: Command,
+  context: CommandContext,
+  call: { readonly name: string | undefined; readonly done: (code: number) => void }
+): Promise<void> {
+  const named = COMMANDS.filter(([names]) => call.name !== undefined && names.includes(call.name))
+  for (const [, load] of named.length > 0 ? named : COMMANDS) (await load())(program, context, call.done)
 }

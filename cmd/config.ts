@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { CONFIG_KEYS, loadConfig, renderConfig, renderEffective, toNodeConfig } from '#src/node/config/index.ts'
+import { CONFIG_KEYS, loadConfig, renderConfig, renderEffective, toNodeConfig } from '#src/node/index.ts'
 import type { CommandContext } from './context.ts'
 import { writeJson } from './context.ts'
 import { addNodeOptions, configSources, type NodeFlags } from './node-options.ts'

@@ -25,10 +25,14 @@ export async function runCommandLine(args: readonly string[], context: CommandCo
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text.replace(/^error: /, 'sealsync: '))
     })
-  addCommands(program, context, (result) => {
-    code = result
-  })
   try {
+    const name = args.find((arg) => !arg.startsWith('-'))
+    await addCommands(program, context, {
+      name,
+      done: (result) => {
+        code = result
+      }
+    })
     await program.parseAsync([...args], { from: 'user' })
     return code
   } catch (error) {

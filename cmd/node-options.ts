@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { CONFIG_KEYS, type ConfigKey, type ConfigSources, envName } from '#src/node/config/index.ts'
+import { CONFIG_KEYS, type ConfigKey, type ConfigSources, envName } from '#src/node/index.ts'
 import { type CommandContext, UsageError } from './context.ts'
 
 /** Flags as commander gives them: camel case. */

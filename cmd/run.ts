@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { createLogger } from '#src/log/index.ts'
-import { loadConfig, toNodeConfig } from '#src/node/config/index.ts'
+import { loadConfig, toNodeConfig } from '#src/node/index.ts'
 import { createNode, initNode, isInitialised, NodeError, type SealsyncNode } from '#src/node/index.ts'
 import { messageOf, systemClock } from '#src/util/index.ts'
 import type { CommandContext } from './context.ts'

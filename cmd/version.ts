@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import { revision, version } from '#src/node/version.ts'
+import { revision, version } from '#src/node/index.ts'
 import { type CommandContext, writeJson } from './context.ts'
 
 /** `version`, also as `--version` */
 export function addVersionCommand(program: Command, context: CommandContext): void {
-  program.version(version())
+  program.version(version(), '-V, --version')
   program
     .command('version')
     .description('what this is')

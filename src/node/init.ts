@@ -19,7 +19,8 @@ import {
 } from '../p2p/index.ts'
 import { DataDirectory } from '../store/index.ts'
 import { codeOf, toHex } from '../util/index.ts'
-import { type ConfigPath, renderConfig } from './config/index.ts'
+import type { ConfigPath } from './config/keys.ts'
+import { renderConfig } from './config/render.ts'
 import { NodeError } from './errors.ts'
 
 /** What Flow gives a node that states no weight. */

@@ -14,8 +14,11 @@ export function revision(): string {
   const stamp = join(root, 'dist', 'revision')
   if (!existsSync(join(root, '.git'))) return existsSync(stamp) ? readFileSync(stamp, 'utf8').trim() : 'unknown'
   try {
-    const options = { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const
-    return execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], options).trim()
+    return execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore']
+    }).trim()
   } catch {
     return 'unknown'
   }

@@ -1,0 +1,66 @@
+import { statfs } from 'node:fs/promises'
+import { Gauge, type Registry } from 'prom-client'
+import type { Logger } from '../log/index.ts'
+import { type Clock, formatSize, messageOf, type Service, type Timer } from '../util/index.ts'
+
+export interface DiskWatchOptions {
+  readonly path: string
+  /** Below this the node says it is not ready: room for one segment and the index to be written in order. */
+  readonly lowWaterBytes: number
+  readonly everyMs: number
+}
+
+export const defaultDiskWatchOptions: Omit<DiskWatchOptions, 'path'> = Object.freeze({
+  lowWaterBytes: 512 * 1024 ** 2,
+  everyMs: 10_000
+})
+
+/** Looks at the room on the data directory's disk every so often. */
+export class DiskWatch implements Service {
+  readonly #components: { readonly clock: Clock; readonly logger: Logger; readonly free: Gauge }
+  readonly #options: DiskWatchOptions
+  #freeBytes = Number.POSITIVE_INFINITY
+  #timer: Timer | undefined
+  #stopped = false
+
+  constructor(
+    components: { readonly clock: Clock; readonly logger: Logger; readonly register: Registry },
+    options: DiskWatchOptions
+  ) {
+    const free = new Gauge({
+      name: 'sealsync_node_disk_free_bytes',
+      help: "Bytes free on the data directory's file system",
+      registers: [components.register]
+    })
+    this.#components = { ...components, free }
+    this.#options = options
+  }
+
+  get ok(): boolean {
+    return this.#freeBytes >= this.#options.lowWaterBytes
+  }
+
+  async start(): Promise<void> {
+    await this.#look()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#timer?.cancel()
+  }
+
+  async #look(): Promise<void> {
+    const { clock, logger, free } = this.#components
+    const wasOk = this.ok
+    try {
+      const { bavail, bsize } = await statfs(this.#options.path)
+      this.#freeBytes = bavail * bsize
+      free.set(this.#freeBytes)
+    } catch (error) {
+      logger.warn({ path: this.#options.path, error: messageOf(error) }, 'cannot see how full the disk is')
+    }
+    if (wasOk && !this.ok) logger.warn({ free: formatSize(this.#freeBytes) }, 'the disk is nearly full')
+    if (!this.#stopped)
+      this.#timer = clock.setTimer(this.#options.everyMs, () => void this.#look(), { background: true })
+  }
+}

@@ -1,0 +1,193 @@
+import { createAnnounceClient, createAnnounceMetrics, defaultAnnounceOptions } from '../p2p/index.ts'
+import { defaultExecutionDataOptions, Downloader, isMalformed } from '../execution-data/index.ts'
+import { AnnouncementsFeed, createFeedMetrics, FileFeed, type SealedBlockFeed } from '../feed/index.ts'
+import {
+  createProgressReporter,
+  createRequester,
+  createRequesterMetrics,
+  defaultProgressReporterOptions,
+  defaultRequesterOptions,
+  type FailureKind,
+  type Requester,
+  type RequesterOptions
+} from '../requester/index.ts'
+import { codeOf } from '../util/index.ts'
+import type { NodeConfig } from './config/node-config.ts'
+import type { NodeContext } from './context.ts'
+import type { NodeData } from './data-stage.ts'
+import type { ExecutionDataReading } from './execution-data-reading.ts'
+import type { NodeJob } from './job.ts'
+import { MissingBlobs } from './missing-blobs.ts'
+import type { NodeNetwork } from './network-stage.ts'
+import { duplicateFigures, type JobStatus } from './status.ts'
+
+export interface JobParts {
+  readonly data: NodeData
+  readonly network: NodeNetwork
+  readonly reading: ExecutionDataReading
+}
+
+/** A block announced live is in few hands; one that is replayed, or read from a file, is everywhere. */
+const TEMPERATURE = { live: 'hot', other: 'cold' } as const
+
+/** The job of an access node: feed → requester → downloader → exchange. Adds its services, and the host's, to the stack. */
+export function createFollowing(context: NodeContext, parts: JobParts): NodeJob {
+  const { config, services, logger, clock, rng, register } = context
+  const { data, network } = parts
+  const feed = createFeed(context, parts)
+  const missing = new MissingBlobs()
+  const downloader = createDownloader(context, { ...parts, missing })
+  const requester = createRequester(
+    {
+      feed,
+      tracker: data.tracker,
+      progress: data.progress,
+      download: (block, options) => downloader.download(block, options),
+      decode: async (manifest, options) => {
+        await parts.reading.store.checkContent(manifest, options)
+      },
+      classify: classifyFailure,
+      missing: (height) => missing.of(height),
+      wantState: (cid) => network.exchange.wantState(cid),
+      metrics: createRequesterMetrics(register),
+      logger: logger.child('requester'),
+      clock,
+      rng
+    },
+    requesterOptions(config)
+  )
+  services.add('requester', requester)
+  services.add('progress', progressLines(context, { network, requester }))
+  return followingJob({ requester, data })
+}
+
+/** The feed listens before the network starts; announcements are asked for after it. */
+function createFeed(context: NodeContext, { network }: JobParts): SealedBlockFeed {
+  const { config, services, logger, clock, rng, register } = context
+  const log = logger.child('feed')
+  const metrics = createFeedMetrics(register)
+  if (config.feed.kind === 'file') {
+    const feed = new FileFeed({ clock, metrics }, { path: config.feed.path, follow: config.feed.follow })
+    services.add('feed', feed)
+    services.add('host', network.host)
+    return feed
+  }
+  const client = createAnnounceClient(
+    {
+      host: network.host,
+      table: network.table,
+      clock,
+      rng,
+      log: logger.child('announce'),
+      metrics: createAnnounceMetrics(register)
+    },
+    defaultAnnounceOptions
+  )
+  const feed = new AnnouncementsFeed({ transport: client, clock, rng, log, metrics }, { quorum: config.feed.quorum })
+  services.add('feed', feed)
+  services.add('host', network.host)
+  services.add('announce', client)
+  return feed
+}
+
+function createDownloader(context: NodeContext, parts: JobParts & { readonly missing: MissingBlobs }): Downloader {
+  const { data, network, reading, missing } = parts
+  return new Downloader(
+    {
+      openSession(block) {
+        const session = network.exchange.createSession({
+          ...(block.origins === undefined ? {} : { origins: block.origins }),
+          temperature: block.live === true ? TEMPERATURE.live : TEMPERATURE.other
+        })
+        return missing.watch(block.height, session)
+      },
+      blockstore: data.blockstore,
+      onStored: (cid) => network.exchange.notifyNewBlobs([cid]),
+      logger: context.logger.child('execution-data'),
+      metrics: reading.metrics,
+      clock: context.clock
+    },
+    defaultExecutionDataOptions
+  )
+}
+
+/** Errors of download and decode: what is asked for again, what halts the height, what ends the node. */
+function classifyFailure(error: unknown): FailureKind {
+  if (isMalformed(error)) return 'malformed'
+  const code = codeOf(error)
+  if (code === 'disk-full' || code === 'not-writable' || code === 'io' || code === 'corrupt' || code === 'closed')
+    return 'fatal'
+  return 'transient'
+}
+
+function requesterOptions(config: NodeConfig): RequesterOptions {
+  const start = config.startHeight
+  return {
+    ...defaultRequesterOptions,
+    startHeight: start === undefined ? undefined : 'height' in start ? start.height : start,
+    maxSearchAhead: config.searchAhead.heights,
+    maxInFlightBytes: config.searchAhead.bytes
+  }
+}
+
+function progressLines(context: NodeContext, parts: { readonly network: NodeNetwork; readonly requester: Requester }) {
+  const { clock, logger, probe } = context
+  const { host, exchange } = parts.network
+  return createProgressReporter(
+    {
+      clock,
+      logger: logger.child('sync'),
+      read: () => {
+        const { feed, consecutive, stall } = parts.requester.status()
+        const peers = host.peerStatuses()
+        const { duplicateRatio } = duplicateFigures(exchange.status().payloadBytes)
+        return {
+          feed,
+          consecutive,
+          stall,
+          peers: { connected: peers.filter((peer) => peer.connected).length, known: peers.length },
+          duplicateRatio,
+          rssBytes: probe.read().rssBytes
+        }
+      }
+    },
+    defaultProgressReporterOptions
+  )
+}
+
+function followingJob({ requester, data }: { readonly requester: Requester; readonly data: NodeData }): NodeJob {
+  const status = (): JobStatus => {
+    const all = requester.status()
+    return {
+      heights: {
+        feed: all.feed ?? null,
+        highest: all.highest ?? null,
+        consecutive: all.consecutive ?? null,
+        lowest: all.lowest ?? null,
+        prunedTo: data.tracker.prunedTo ?? null
+      },
+      stall: all.stall,
+      announceToStoredMs: all.announceToStoredMs,
+      sync: {
+        notified: all.notified ?? null,
+        inProgress: all.inProgress,
+        halted: all.halted,
+        haltedCount: all.haltedCount,
+        unobtainable: all.unobtainable,
+        notificationWaitsFor: all.notificationWaitsFor
+      }
+    }
+  }
+  return {
+    status,
+    halted() {
+      const halt = requester.status().halted[0]
+      return halt === undefined ? undefined : { height: halt.height, reason: halt.message }
+    },
+    stall: () => requester.status().stall ?? undefined,
+    lag() {
+      const { feed, consecutive } = requester.status()
+      return feed === undefined ? undefined : Math.max(0, feed - (consecutive ?? 0))
+    }
+  }
+}

@@ -1,0 +1,14 @@
+/**
+ * The composition root: joins the rooms to a node. `access-node.ts` and `execution-node.ts` read from top to bottom; each stage
+ * (`…-stage.ts`) makes one part and hands it on.
+ */
+export { CONFIG_KEYS, type ConfigKey, type ConfigPath, envName } from './config/keys.ts'
+export { type ConfigSources, type LoadedConfig, loadConfig } from './config/load.ts'
+export { type NodeConfig, toNodeConfig } from './config/node-config.ts'
+export { renderConfig, renderEffective } from './config/render.ts'
+export { NodeError, type NodeErrorCode } from './errors.ts'
+export { importCars, type ImportProgress, type ImportResult } from './import-cars.ts'
+export { initNode, isInitialised, type NodeIdentityText, readIdentity } from './init.ts'
+export { createNode, type SealsyncNode } from './node.ts'
+export { type OfflineNode, openOfflineNode } from './offline-node.ts'
+export { revision, version } from './version.ts'

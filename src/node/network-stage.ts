@@ -1,0 +1,117 @@
+import {
+  createExchange,
+  type Exchange,
+  EXECUTION_DATA_PREFIX,
+  Libp2pNetwork,
+  type PeerDirectory
+} from '../exchange/index.ts'
+import type { NodeIdentity } from '../model/index.ts'
+import {
+  createHost,
+  createP2pMetrics,
+  defaultHostOptions,
+  type Host,
+  IdentityTable,
+  type NetworkKey,
+  peerIdOf,
+  readIdentities,
+  readNetworkKey
+} from '../p2p/index.ts'
+import type { Blockstore } from '../store/index.ts'
+import type { NodeContext } from './context.ts'
+import { NodeError } from './errors.ts'
+import { networkKeyPath } from './init.ts'
+import { version } from './version.ts'
+
+/** The node among its peers. Nothing listens or dials yet. */
+export interface NodeNetwork {
+  readonly key: NetworkKey
+  readonly self: NodeIdentity
+  readonly table: IdentityTable
+  readonly host: Host
+  readonly exchange: Exchange
+}
+
+/**
+ * Reads the key and the identity table, checks that this node is in it, and makes the host with every protocol registered.
+ * Throws P2pError for key and table, NodeError `wrong-key` or `config`.
+ */
+export async function createNetwork(context: NodeContext, blockstore: Blockstore): Promise<NodeNetwork> {
+  const { config, clock, rng, logger, register, budget } = context
+  const key = await readNetworkKey(networkKeyPath(config.dataDir))
+  const table = new IdentityTable(await readIdentities(config.identitiesPath))
+  const self = ownEntry(table, { key, config })
+  const host = await createHost(
+    { key, table, clock, rng, log: logger.child('p2p'), metrics: createP2pMetrics(register) },
+    {
+      ...defaultHostOptions,
+      listen: config.p2pAddress,
+      version: version(),
+      security: config.security === 'any' ? 'both' : config.security
+    }
+  )
+  const network = new Libp2pNetwork({
+    libp2p: host.libp2p,
+    onPenalty: (peer, reason) => host.peers.coolDown(peer, reason)
+  })
+  await network.register()
+  const exchange = createExchange(
+    {
+      network,
+      blocks: blockstore,
+      requestFilter: (peer) => table.mayRequest(peer),
+      peerDirectory: directoryOf(table),
+      selfPeer: host.peerId,
+      clock,
+      rng,
+      logger: logger.child('exchange'),
+      register,
+      receiveAccount: budget.account('receive'),
+      sendAccount: budget.account('send')
+    },
+    { policy: config.policy }
+  )
+  return { key, self, table, host, exchange }
+}
+
+/** Protocol ids of the exchange begin so. */
+export const EXCHANGE_PROTOCOL = EXECUTION_DATA_PREFIX
+
+function ownEntry(
+  table: IdentityTable,
+  own: { readonly key: NetworkKey; readonly config: NodeContext['config'] }
+): NodeIdentity {
+  const { config, key } = own
+  const self = table.byPeerId(peerIdOf(key))
+  if (self === undefined) {
+    throw new NodeError(
+      'wrong-key',
+      `the network key in ${config.dataDir} (peer ${peerIdOf(key)}) is not in the identity table ${config.identitiesPath}: add the entry that 'sealsync init' printed, or give the right --data-dir`
+    )
+  }
+  if (self.role !== config.role) {
+    throw new NodeError(
+      'config',
+      `--role ${config.role}, but the identity table ${config.identitiesPath} says that this node is of role ${self.role}`
+    )
+  }
+  if (self.ejected)
+    throw new NodeError(
+      'config',
+      `the identity table ${config.identitiesPath} says that this node is ejected: no peer will talk to it`
+    )
+  return self
+}
+
+/** One object as long as the table does not change, as the exchange wants it. */
+function directoryOf(table: IdentityTable): () => PeerDirectory {
+  const read = (): PeerDirectory => ({
+    access: table.accessPeers.map((identity) => identity.peerId),
+    execution: table.executionPeers.map((identity) => identity.peerId)
+  })
+  let directory = read()
+  table.onChange(() => {
+    directory = read()
+  })
+  return () => directory
+}

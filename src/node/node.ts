@@ -1,0 +1,111 @@
+import { Registry } from 'prom-client'
+import { createBudgetMetrics, defaultBudgetOptions, MemoryBudget } from '../budget/index.ts'
+import type { RootLogger } from '../log/index.ts'
+import { createProcessProbe, registerBuildInfo } from '../metrics/index.ts'
+import { systemClock, systemRng } from '../util/index.ts'
+import type { NodeConfig } from './config/node-config.ts'
+import type { NodeContext } from './context.ts'
+import { openData } from './data-stage.ts'
+import { createExecutionDataReading } from './execution-data-reading.ts'
+import { createFollowing } from './following-stage.ts'
+import { createNetwork } from './network-stage.ts'
+import { createProducing } from './producing-stage.ts'
+import { createServing, type NodeAddresses } from './serving-stage.ts'
+import { ServiceStack } from './service-stack.ts'
+import { revision, version } from './version.ts'
+
+/** A node, made and not yet started. */
+export interface SealsyncNode {
+  /** Throws the error of the first service that cannot start; what had started is stopped again. */
+  start(): Promise<void>
+  /** Idempotent, bounded step by step. Throws StopError `stop-timeout`. */
+  stop(): Promise<void>
+  /** Rejects with the first failure of a service. */
+  readonly failed: Promise<never>
+  /** Resolves when an operator asked the node to stop through its admin socket. */
+  readonly stopRequested: Promise<void>
+  addresses(): NodeAddresses
+}
+
+/**
+ * Data → network → the node's job → listeners. Throws what the stages throw: StoreError, P2pError, NodeError; the data directory is
+ * released then.
+ */
+export async function createNode(
+  config: NodeConfig,
+  components: { readonly logger: RootLogger }
+): Promise<SealsyncNode> {
+  const context = createContext(config, components.logger)
+  const data = await openData(
+    { ...context, account: context.budget.account('cache') },
+    { dataDir: config.dataDir, cacheBytes: config.memory.cacheBytes }
+  )
+  try {
+    const network = await createNetwork(context, data.blockstore)
+    const reading = createExecutionDataReading({
+      blockstore: data.blockstore,
+      register: context.register,
+      memory: context.budget.account('decode')
+    })
+    const parts = { data, network, reading }
+    const stopRequest = Promise.withResolvers<void>()
+    const serving = createServing({ context, ...parts, requestStop: stopRequest.resolve })
+    const { services } = context
+    services.add('data', { start: () => Promise.resolve(), stop: () => data.close() })
+    services.add('metrics', serving.metrics)
+    services.add('disk', serving.disk)
+    services.add('exchange', network.exchange)
+    const job = config.role === 'execution' ? await createProducing(context, parts) : createFollowing(context, parts)
+    serving.attach(job)
+    services.add('api', serving.api)
+    services.add('admin', serving.admin)
+    services.add('addresses', serving.addressFile)
+    return {
+      start: () => services.start(),
+      async stop() {
+        serving.stopping()
+        await services.stop()
+        context.probe.stop()
+      },
+      failed: services.failed,
+      stopRequested: stopRequest.promise,
+      addresses: () => serving.addresses()
+    }
+  } catch (error) {
+    await data.close()
+    throw error
+  }
+}
+
+function createContext(config: NodeConfig, logger: RootLogger): NodeContext {
+  const register = new Registry()
+  registerBuildInfo(register, {
+    version: version(),
+    revision: revision(),
+    role: config.role,
+    profile: config.profile,
+    routing: config.routing,
+    policy: config.policy,
+    variant: config.variant
+  })
+  const { cacheBytes, totalBytes } = config.memory
+  const accounts = defaultBudgetOptions.accountBytes
+  const capped = Object.fromEntries(
+    Object.entries(accounts).map(([name, bytes]) => [name, Math.min(bytes, totalBytes)])
+  )
+  const budget = new MemoryBudget(
+    { metrics: createBudgetMetrics(register) },
+    { totalBytes, accountBytes: { ...accounts, ...capped, cache: cacheBytes } }
+  )
+  const clock = systemClock
+  return {
+    config,
+    clock,
+    rng: systemRng,
+    logger,
+    register,
+    budget,
+    probe: createProcessProbe(register),
+    services: new ServiceStack({ clock, logger: logger.child('node') })
+  }
+}

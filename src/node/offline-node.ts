@@ -1,0 +1,67 @@
+import { Registry } from 'prom-client'
+import { silentLogger } from '../log/index.ts'
+import { BlobCid, type Height } from '../model/index.ts'
+import { NodeError } from './errors.ts'
+import { PROGRESS as REQUESTER_PROGRESS } from '../requester/index.ts'
+import { systemClock, systemRng } from '../util/index.ts'
+import { openData } from './data-stage.ts'
+import { createExecutionDataReading } from './execution-data-reading.ts'
+import { initialisedRole, isInitialised, readIdentity } from './init.ts'
+import { revision, version } from './version.ts'
+
+/** What can be had of a node that does not run: from its directory alone. */
+export interface OfflineNode {
+  /** The part of the status report that a directory knows; `running` is false. */
+  status(): Promise<object>
+  /** Tracked heights of [from, to], ascending. */
+  heights(from: Height, to: Height): AsyncIterable<Height>
+  /** A block's CAR in pieces. Throws ExecutionDataError `blob-missing`, NodeError `config` for a height that is not tracked. */
+  car(height: Height): AsyncIterable<Uint8Array>
+  close(): Promise<void>
+}
+
+/**
+ * Opens the directory of a stopped node; takes its lock. Throws NodeError `config` where there is no node, StoreError `locked` when it
+ * runs.
+ */
+export async function openOfflineNode(dataDir: string): Promise<OfflineNode> {
+  if (!(await isInitialised(dataDir)))
+    throw new NodeError('config', `${dataDir} holds no node: make one with 'sealsync init --data-dir ${dataDir}'`)
+  const register = new Registry()
+  const data = await openData(
+    { clock: systemClock, rng: systemRng, logger: silentLogger, register },
+    { dataDir, cacheBytes: 0 }
+  )
+  const { blockstore, tracker, progress } = data
+  const { store, ports } = createExecutionDataReading({ blockstore, register })
+  return {
+    async status() {
+      const { peerId, nodeId } = await readIdentity(dataDir)
+      return {
+        running: false,
+        version: version(),
+        revision: revision(),
+        role: await initialisedRole(dataDir),
+        peerId,
+        nodeId,
+        heights: {
+          feed: null,
+          highest: tracker.highest ?? null,
+          consecutive: (await progress.get(REQUESTER_PROGRESS.consecutive)) ?? null,
+          lowest: tracker.lowest ?? null,
+          prunedTo: tracker.prunedTo ?? null
+        },
+        blobs: blockstore.stats()
+      }
+    },
+    async *heights(from, to) {
+      for await (const block of tracker.blocks(from, to)) yield block.height
+    },
+    async *car(height) {
+      const block = await tracker.blockAt(height)
+      if (block === undefined) throw new NodeError('config', `height ${height} is not held in ${dataDir}`)
+      yield* ports.encodeCar(BlobCid.fromExecutionDataId(block.executionDataId), store.readTree(block.executionDataId))
+    },
+    close: () => data.close()
+  }
+}

@@ -1,0 +1,232 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  AdminListener,
+  type AdminRoute,
+  ApiListener,
+  type BoundAddress,
+  createAdminRoutes,
+  createApiMetrics,
+  defaultApiOptions,
+  ExecutionDataReader,
+  type HealthInputs,
+  healthChecks,
+  MetricsListener
+} from '../api/index.ts'
+import { isLogLevel } from '../log/index.ts'
+import type { ExecutionDataReading } from './execution-data-reading.ts'
+import type { Service } from '../util/index.ts'
+import type { NodeContext } from './context.ts'
+import type { NodeData } from './data-stage.ts'
+import type { NodeJob } from './job.ts'
+import { DiskWatch, defaultDiskWatchOptions } from './disk-watch.ts'
+import { EXCHANGE_PROTOCOL, type NodeNetwork } from './network-stage.ts'
+import { peersReport, type StatusComponents, statusReport } from './status.ts'
+import { revision, version } from './version.ts'
+
+/** Where a running node is reached; also in `addresses.json` of its data directory. */
+export interface NodeAddresses {
+  /** Multiaddrs with the peer id. */
+  readonly p2p: readonly string[]
+  /** `host:port` */
+  readonly metrics: string | null
+  readonly api: string | null
+}
+
+export interface Serving {
+  readonly metrics: MetricsListener
+  readonly api: ApiListener
+  readonly admin: Service
+  /** Writes `addresses.json` when everything listens, removes it when the node stops. */
+  readonly addressFile: Service
+  readonly disk: Service
+  /** The job exists only after the network, the metrics listener is wanted before: until then the status says so. */
+  attach(job: NodeJob): void
+  /** Health answers 503 from now on. */
+  stopping(): void
+  addresses(): NodeAddresses
+}
+
+export interface ServingComponents {
+  readonly context: NodeContext
+  readonly data: NodeData
+  readonly network: NodeNetwork
+  readonly reading: ExecutionDataReading
+  readonly requestStop: () => void
+}
+
+/** Metrics and health, the API, the admin socket. */
+export function createServing(components: ServingComponents): Serving {
+  return new NodeServing(components)
+}
+
+class NodeServing implements Serving {
+  readonly metrics: MetricsListener
+  readonly api: ApiListener
+  readonly admin: Service
+  readonly addressFile: Service
+  readonly disk: DiskWatch
+  readonly #components: ServingComponents
+  readonly #status: Omit<StatusComponents, 'job'>
+  #job: NodeJob | undefined
+  #started = false
+  #stopping = false
+
+  constructor(components: ServingComponents) {
+    this.#components = components
+    const { context, data, network } = components
+    const { config, clock, register, budget } = context
+    const metrics = createApiMetrics(register)
+    const shared = { clock, logger: context.logger.child('api'), metrics }
+    this.#status = {
+      config,
+      version: version(),
+      revision: revision(),
+      nodeId: network.self.nodeId,
+      host: network.host,
+      exchangeProtocol: EXCHANGE_PROTOCOL,
+      exchange: network.exchange,
+      blockstore: data.blockstore,
+      presentAtStart: data.presentAtStart,
+      refetched: async () => (await components.reading.metrics.refetchedBlobs.get()).values[0]?.value ?? 0,
+      budget,
+      probe: context.probe,
+      clock,
+      startedAtMs: clock.now()
+    }
+    this.metrics = new MetricsListener(
+      {
+        ...shared,
+        register,
+        checks: () => healthChecks(this.#healthInputs(), defaultApiOptions.health),
+        started: () => this.#started,
+        stopping: () => this.#stopping,
+        status: () => this.#report()
+      },
+      { ...defaultApiOptions.metrics, ...config.metricsAddress }
+    )
+    const reader = {
+      tracker: data.tracker,
+      feedHighest: () => this.#job?.status().heights.feed ?? undefined,
+      ...components.reading.ports,
+      metrics,
+      account: budget.account('api')
+    }
+    this.api = new ApiListener(
+      {
+        ...shared,
+        reader: new ExecutionDataReader(reader, defaultApiOptions.reader),
+        blobs: data.blockstore,
+        account: budget.account('api')
+      },
+      { ...defaultApiOptions.api, ...config.apiAddress }
+    )
+    const adminReader = new ExecutionDataReader(reader, defaultApiOptions.adminReader)
+    this.admin = this.#adminService(
+      (routes) =>
+        new AdminListener(
+          { ...shared, routes },
+          { ...defaultApiOptions.admin, dataDir: config.dataDir, fallbackDir: tmpdir() }
+        ),
+      adminReader
+    )
+    this.addressFile = this.#addressFileService()
+    this.disk = new DiskWatch(
+      { clock, register, logger: context.logger.child('disk') },
+      { ...defaultDiskWatchOptions, path: config.dataDir }
+    )
+  }
+
+  attach(job: NodeJob): void {
+    this.#job = job
+  }
+
+  stopping(): void {
+    this.#stopping = true
+  }
+
+  addresses(): NodeAddresses {
+    return {
+      p2p: this.#components.network.host.addresses(),
+      metrics: hostPort(this.metrics.address),
+      api: hostPort(this.api.address)
+    }
+  }
+
+  async #report(): Promise<object> {
+    const job = this.#job
+    return job === undefined
+      ? { running: true, starting: true }
+      : statusReport({ ...this.#status, job: () => job.status() })
+  }
+
+  #healthInputs(): HealthInputs {
+    const { data, network } = this.#components
+    const { host } = network
+    const peers = host.peerStatuses()
+    const stall = this.#job?.stall()
+    return {
+      databaseOpen: data.open,
+      peersConnected: peers.filter((peer) => peer.connected).length,
+      peersExpected: peers.length,
+      lag: this.#job?.lag(),
+      stall:
+        stall === undefined || stall.cid === null
+          ? undefined
+          : {
+              ...stall,
+              cid: stall.cid,
+              lastAnswerMsAgo: stall.lastAnswerMsAgo ?? undefined,
+              nextTryMs: stall.nextTryMs ?? undefined
+            },
+      halted: this.#job?.halted(),
+      stopping: this.#stopping,
+      diskOk: this.disk.ok
+    }
+  }
+
+  /** The routes depend on the job, which is attached before anything starts. */
+  #adminService(listen: (routes: readonly AdminRoute[]) => AdminListener, reader: ExecutionDataReader): Service {
+    let listener: AdminListener | undefined
+    const { data, context, requestStop } = this.#components
+    return {
+      start: async () => {
+        const ingest = this.#job?.ingest
+        listener = listen(
+          createAdminRoutes({
+            status: () => this.#report(),
+            peers: async () => ({ peers: peersReport(this.#status) }),
+            setLogLevel: (level, room) => isLogLevel(level) && context.logger.setLevel(level, room),
+            stop: requestStop,
+            tracker: data.tracker,
+            reader,
+            ...(ingest === undefined ? {} : { ingest })
+          })
+        )
+        await listener.start()
+      },
+      stop: async () => {
+        await listener?.stop()
+      }
+    }
+  }
+
+  #addressFileService(): Service {
+    const path = join(this.#components.context.config.dataDir, 'addresses.json')
+    return {
+      start: async () => {
+        const addresses = this.addresses()
+        await writeFile(path, `${JSON.stringify(addresses)}\n`)
+        this.#started = true
+        this.#components.context.logger.child('node').info(addresses, 'the node runs')
+      },
+      stop: () => rm(path, { force: true })
+    }
+  }
+}
+
+function hostPort(address: BoundAddress | undefined): string | null {
+  if (address === undefined) return null
+  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
+}
