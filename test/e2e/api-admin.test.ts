@@ -179,6 +179,31 @@ test('ingest that is refused half way tells the reason, and its errors keep thei
   await node.stop()
 })
 
+test('a client that sends its whole body before it reads still gets to read why it was refused', async () => {
+  const node = await startNode({
+    ingest: async (_, car) => {
+      for await (const part of car) throw new AppError('malformed-car', `no CAR begins with ${part[0]}`)
+      return {}
+    }
+  })
+  const head = `POST /ingest?${new URLSearchParams({ ...ids, height: '7' })} HTTP/1.1\r\nHost: x\r\nContent-Length: ${4 * MIB}\r\n\r\n`
+  const answer = await new Promise<string>((resolve, reject) => {
+    const socket = connect(node.socketPath)
+    socket.on('error', reject)
+    socket.pause()
+    socket.write(head)
+    socket.write(Buffer.alloc(4 * MIB), () => {
+      socket.once('data', (part) => {
+        resolve(part.toString())
+        socket.destroy()
+      })
+      socket.resume()
+    })
+  })
+  assert.match(answer, /^HTTP\/1\.1 422 /)
+  await node.stop()
+})
+
 test('JSON bodies are bounded, must be JSON, and must keep arriving', async () => {
   const node = await startNode({}, { maxJsonBytes: 1000, bodyDeadlineMs: 100 })
   const post = { method: 'POST' }

@@ -242,6 +242,31 @@ test('stop lets a running request end, closes idle connections and accepts no mo
   halfSent.destroy()
 })
 
+test('a request that comes on an open connection while the listener stops is refused', async () => {
+  const server = await startMetrics({ stopDeadlineMs: 10_000 })
+  const gate = Promise.withResolvers<void>()
+  let running = false
+  server.state.status = async () => {
+    running = true
+    await gate.promise
+    return { done: true }
+  }
+  const socket = connect(server.port, '127.0.0.1')
+  let received = ''
+  socket.on('data', (part) => {
+    received += part
+  })
+  socket.write('GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await until(() => running)
+  const stopped = server.listener.stop()
+  socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await until(async () => (await valueOf(server.register, 'sealsync_api_in_flight_requests')) === 2)
+  gate.resolve()
+  await stopped
+  await until(() => socket.destroyed)
+  assert.match(received, /^HTTP\/1\.1 200 [^]*\{"done":true\}[^]*HTTP\/1\.1 503 [^]*"code":"stopping"/)
+})
+
 test('stop cuts what does not end within the deadline, and tells it so', async () => {
   const server = await startMetrics({ stopDeadlineMs: 50 })
   let reason: unknown

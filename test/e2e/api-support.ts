@@ -282,7 +282,10 @@ export async function valueOf(register: Registry, name: string, labels: Record<s
     .reduce((sum, value) => sum + value.value, 0)
 }
 
-/** Resolves when the condition holds; a test whose condition never does hangs and is reported by its runner. */
+/** Resolves when the condition holds; gives up after some 20 s, far beyond what any test here needs. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5))
+  for (let tries = 0; !(await condition()); tries += 1) {
+    assert.ok(tries < 4_000, `this never came true: ${condition.toString()}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
 }

@@ -313,15 +313,18 @@ export class HttpListener {
     await closed
   }
 
-  /** Resolves when no request is being answered, or after `ms`. */
-  #settled(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#components.clock.setTimer(ms, resolve)
-      void Promise.allSettled(this.#running).then(() => {
-        timer.cancel()
-        resolve()
-      })
+  /** Resolves when no request is being answered, those included that come meanwhile, or after `ms`. */
+  async #settled(ms: number): Promise<void> {
+    const expired = Promise.withResolvers<void>()
+    let waiting = true
+    const timer = this.#components.clock.setTimer(ms, () => {
+      waiting = false
+      expired.resolve()
     })
+    while (waiting && this.#running.size > 0) {
+      await Promise.race([expired.promise, Promise.allSettled(this.#running)])
+    }
+    timer.cancel()
   }
 }
 
