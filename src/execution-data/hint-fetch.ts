@@ -41,6 +41,8 @@ export class HintFetch {
   /** Unclaimed ones. */
   readonly #flights = new Map<DigestKey, Flight>()
   readonly #claimed = new Set<DigestKey>()
+  /** Claimed ones still in the air. */
+  readonly #handedOver = new Set<AbortController>()
   #next = 0
   #heldBytes = 0
   #stopped = false
@@ -76,13 +78,18 @@ export class HintFetch {
     if (flight === undefined) return undefined
     this.#flights.delete(cid.key)
     this.#heldBytes -= flight.held ?? 0
+    if (flight.held === undefined && !flight.absent) {
+      this.#handedOver.add(flight.controller)
+      void flight.blob.then(() => this.#handedOver.delete(flight.controller))
+    }
     this.pump()
     return flight.blob
   }
 
-  /** The tree is known or given up: aborts and drops what it did not claim. */
+  /** The tree is known, or given up: ends every fetch and drops what was not claimed. */
   stop(): HintLeftovers {
     this.#stopped = true
+    for (const controller of this.#handedOver) controller.abort()
     let arrived = 0
     let aborted = 0
     for (const flight of this.#flights.values()) {
