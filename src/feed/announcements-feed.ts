@@ -162,7 +162,9 @@ export class AnnouncementsFeed implements SealedBlockFeed {
     this.#asker.heard(peer, height, isNew)
     this.#noteClaim(peer, height)
     if (live) this.#noteLive(height)
-    if (isNew) this.#look()
+    if (!isNew) return
+    this.#publish()
+    this.#look()
   }
 
   #take(peer: PeerIdText, announcement: SignedAnnouncement, live: boolean): AnnouncementResult {
@@ -328,9 +330,12 @@ export class AnnouncementsFeed implements SealedBlockFeed {
   }
 
   #publish(): void {
+    const window = this.#window
+    if (window === undefined) return
     const { metrics } = this.#components
-    metrics.windowHeights.set(this.#window?.size ?? 0)
-    metrics.hintBytes.set(this.#window?.hintBytes ?? 0)
+    metrics.windowHeights.set(window.size)
+    metrics.hintBytes.set(window.hintBytes)
+    metrics.openHeights.set(Math.max(0, Math.min(window.top, this.#highest ?? 0) - window.firstOpen + 1))
   }
 
   #assertNotStopped(): void {

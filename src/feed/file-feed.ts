@@ -38,7 +38,7 @@ export class FileFeed implements SealedBlockFeed {
   #loop: Promise<void> | undefined
   #lowest: Height | undefined
   #highest: Height | undefined
-  /** The end of the file has been seen once. */
+  /** The end of the file has been seen once, with blocks before it if more may come. */
   #isCaughtUp = false
   #error: unknown
 
@@ -135,7 +135,8 @@ export class FileFeed implements SealedBlockFeed {
     try {
       for (let mark = START; ; ) {
         mark = await this.#advance(mark)
-        this.#isCaughtUp = true
+        // Of a file that is still empty nothing is known yet.
+        this.#isCaughtUp ||= !follow || this.#highest !== undefined
         this.#waiters.resolve(ANY, undefined)
         if (!follow) return
         await sleep(clock, pollMs, signal)

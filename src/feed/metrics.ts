@@ -83,7 +83,7 @@ function createWindowMetrics(register: Registry) {
     }),
     openHeights: new Gauge({
       name: 'sealsync_feed_open_heights',
-      help: 'Heights of the window that the quorum has not settled, at the last look',
+      help: 'Heights from the lowest one that the quorum has not settled up to the highest known, within the window',
       registers
     }),
     hintBytes: new Gauge({ name: 'sealsync_feed_hint_bytes', help: 'Memory of the hints kept', registers }),
