@@ -20,8 +20,9 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   usage: EXIT.usage,
   config: EXIT.config,
   exists: EXIT.config,
-  'not-a-data-directory': EXIT.config,
-  'invalid-identity-table': EXIT.config,
+  'identity-table-invalid': EXIT.config,
+  'identity-entry-invalid': EXIT.config,
+  'not-writable': EXIT.config,
   locked: EXIT.locked,
   'newer-version': EXIT.database,
   corrupt: EXIT.database,
@@ -30,6 +31,10 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   'disk-full': EXIT.diskFull,
   ENOSPC: EXIT.diskFull,
   'wrong-key': EXIT.wrongKey,
+  'key-invalid': EXIT.wrongKey,
+  'key-file-missing': EXIT.wrongKey,
+  'key-file-invalid': EXIT.wrongKey,
+  'key-file-permissions': EXIT.wrongKey,
   'stop-timeout': EXIT.stopTimeout
 }
 

@@ -23,7 +23,13 @@ export async function runCommandLine(args: readonly string[], context: CommandCo
     .showSuggestionAfterError()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
-      writeErr: (text) => context.stderr.write(text.replace(/^error: /, 'sealsync: '))
+      writeErr: (text) =>
+        context.stderr.write(
+          `${text
+            .trimEnd()
+            .replace(/^error: /, 'sealsync: ')
+            .replace(/\s*\n\s*/g, ' ')}\n`
+        )
     })
   try {
     const name = args.find((arg) => !arg.startsWith('-'))

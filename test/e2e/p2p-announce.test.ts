@@ -145,11 +145,11 @@ test('announcements signed by another key are refused, and their sender is disco
 test('a listener comes back after its stream was cut', async () => {
   const { execution, server, producer, listener, stop } = await network(() => logOf([]))
   try {
-    await until(() => listener.offers.length === 1)
+    await until(() => listener.offers.length > 0)
     for (const connection of execution.libp2p.getConnections()) {
       for (const stream of connection.streams) stream.abort(new Error('cut'))
     }
-    await until(() => listener.gone === 1 && listener.offers.length === 2)
+    await until(() => listener.gone >= 1 && listener.offers.length >= 2)
     server.publish(signedOf(producer.key, 7))
     await until(() => listener.got.size === 1)
   } finally {

@@ -20,7 +20,7 @@ import {
 import { systemClock, systemRng, toHex } from '#src/util/index.ts'
 
 /** Ports that were free a moment ago, all different. */
-export async function freePorts(count: number): Promise<number[]> {
+async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer()

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import {
+  chainBlockList,
+  chainFixture,
+  freePort,
+  lastJson,
+  RunningNode,
+  sealsync,
+  temporaryDirectory,
+  until
+} from '#test/support/node/cli.ts'
+
+const LAST = 1_000_071
+
+describe('two nodes started by hand', () => {
+  const home = temporaryDirectory()
+  const running: RunningNode[] = []
+  after(async () => {
+    for (const node of running) await node.stop()
+    home.remove()
+  })
+
+  const start = (dataDir: string, args: readonly string[]): RunningNode => {
+    const node = new RunningNode(dataDir, [
+      ...args,
+      '--metrics-address',
+      '127.0.0.1:0',
+      '--api-address',
+      '127.0.0.1:0',
+      '--log-format',
+      'json'
+    ])
+    running.push(node)
+    return node
+  }
+
+  it('sync with one another, survive kill -9 without fetching anything twice, and stop in order', async () => {
+    const [executionDir, accessDir, identities] = [
+      join(home.path, 'execution'),
+      join(home.path, 'access'),
+      join(home.path, 'identities.json')
+    ]
+    const entries: unknown[] = []
+    for (const [dir, role] of [
+      [executionDir, 'execution'],
+      [accessDir, 'access']
+    ] as const) {
+      const address = `127.0.0.1:${await freePort()}`
+      entries.push(
+        lastJson(await sealsync(['init', '--data-dir', dir, '--role', role, '--address', address, '--json']))
+      )
+    }
+    writeFileSync(identities, JSON.stringify(entries))
+    const imported = lastJson<{ tracked: number; reasons: string[] }>(
+      await sealsync(['import', '--data-dir', executionDir, '--feed', `file:${chainBlockList}`, '--json', chainFixture])
+    )
+    assert.deepEqual([imported.tracked, imported.reasons], [72, []])
+
+    const execution = start(executionDir, ['--identities', identities, '--feed', `file:${chainBlockList}`, '--follow'])
+    const accessArgs = ['--identities', identities, '--start-height', '1000000']
+    const access = start(accessDir, accessArgs)
+    await until(
+      access,
+      async () =>
+        (await access.status())?.heights.consecutive !== null &&
+        ((await access.status())?.heights.consecutive ?? 0) >= 1_000_010
+    )
+    access.signal('SIGKILL')
+    await access.ended()
+
+    const again = start(accessDir, accessArgs)
+    await until(again, async () => (await again.status())?.heights.consecutive === LAST)
+    const status = await again.status()
+    assert.ok(status)
+    assert.equal(status.run.refetched, 0)
+    assert.ok(status.run.presentAtStart > 0)
+    assert.equal(status.duplicateRatio, 0)
+    assert.equal(status.connections, 1)
+
+    // From the running node through its admin socket, then from the directory of the stopped one.
+    const live = join(home.path, 'live')
+    const stopped = join(home.path, 'stopped')
+    const range = ['--from', '1000000', '--to', String(LAST)]
+    lastJson(await sealsync(['export', '--data-dir', accessDir, ...range, '--out', live, '--json']))
+    assert.equal(
+      lastJson<{ stopped: boolean }>(await sealsync(['stop', '--data-dir', accessDir, '--json'])).stopped,
+      true
+    )
+    assert.equal(await again.ended(), 0)
+    lastJson(await sealsync(['export', '--data-dir', accessDir, ...range, '--out', stopped, '--json']))
+    for (const name of readdirSync(chainFixture).filter((file) => file.endsWith('.car'))) {
+      const expected = readFileSync(join(chainFixture, name))
+      assert.ok(expected.equals(readFileSync(join(live, name))), `live ${name}`)
+      assert.ok(expected.equals(readFileSync(join(stopped, name))), `stopped ${name}`)
+    }
+    const offline = lastJson<{ running: boolean; heights: { consecutive: number } }>(
+      await sealsync(['status', '--data-dir', accessDir, '--json'])
+    )
+    assert.deepEqual([offline.running, offline.heights.consecutive], [false, LAST])
+    assert.equal(await execution.stop(), 0)
+  })
+})

@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const launcher = join(root, 'bin', 'sealsync.mjs')
+
+export const chainFixture = join(root, 'test', 'fixtures', 'chain')
+export const chainBlockList = join(chainFixture, 'blocks.jsonl')
+
+export interface Finished {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a command to its end. */
+export function sealsync(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+  const child = spawn(process.execPath, [launcher, ...args], {
+    cwd: root,
+    env: cleanEnv(env),
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, stdout, stderr }))
+  })
+}
+
+/** The one JSON object of `--json`. */
+export function lastJson<T>(finished: Finished): T {
+  if (finished.code !== 0) throw new Error(`exit code ${finished.code}: ${finished.stderr}`)
+  return JSON.parse(finished.stdout.trimEnd().split('\n').at(-1) ?? '') as T
+}
+
+/** A node that runs until it is stopped. */
+export class RunningNode {
+  readonly dataDir: string
+  readonly #child: ChildProcess
+  readonly #closed: Promise<number | null>
+  #output = ''
+
+  constructor(dataDir: string, args: readonly string[]) {
+    this.dataDir = dataDir
+    rmSync(join(dataDir, 'addresses.json'), { force: true })
+    this.#child = spawn(process.execPath, [launcher, 'run', '--data-dir', dataDir, ...args], {
+      cwd: root,
+      env: cleanEnv({}),
+      stdio: ['ignore', 'pipe', 'pipe']
+    })
+    const keep = (text: Buffer): void => {
+      this.#output = (this.#output + text.toString('utf8')).slice(-20_000)
+    }
+    this.#child.stdout?.on('data', keep)
+    this.#child.stderr?.on('data', keep)
+    this.#closed = new Promise((resolve) => this.#child.on('close', resolve))
+  }
+
+  get output(): string {
+    return this.#output
+  }
+
+  get exitCode(): number | null {
+    return this.#child.exitCode
+  }
+
+  addresses(): { readonly p2p: readonly string[]; readonly metrics: string; readonly api: string } | undefined {
+    try {
+      return JSON.parse(readFileSync(join(this.dataDir, 'addresses.json'), 'utf8'))
+    } catch {
+      return undefined
+    }
+  }
+
+  async status(): Promise<NodeStatusText | undefined> {
+    const address = this.addresses()?.metrics
+    if (address === undefined) return undefined
+    return (await (await fetch(`http://${address}/v1/status`)).json()) as NodeStatusText
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name)
+  }
+
+  /** The exit code, once the process is gone. */
+  ended(): Promise<number | null> {
+    return this.#closed
+  }
+
+  async stop(): Promise<number | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGTERM')
+    return this.#closed
+  }
+}
+
+export interface NodeStatusText {
+  readonly heights: {
+    readonly feed: number | null
+    readonly consecutive: number | null
+    readonly highest: number | null
+  }
+  readonly payloadBytes: { readonly useful: number; readonly duplicate: number; readonly partial: number }
+  readonly duplicateRatio: number
+  readonly connections: number
+  readonly run: { readonly presentAtStart: number; readonly refetched: number }
+}
+
+/** Waits until `holds` is true; gives up, with the node's last output, when it has ended or `limitMs` have passed. */
+export async function until(
+  node: RunningNode,
+  holds: () => Promise<boolean> | boolean,
+  limitMs = 60_000
+): Promise<void> {
+  const deadline = performance.now() + limitMs
+  for (;;) {
+    if (node.exitCode !== null) throw new Error(`the node ended with exit code ${node.exitCode}\n${node.output}`)
+    if (await holds()) return
+    if (performance.now() > deadline) throw new Error(`not so after ${limitMs} ms\n${node.output}`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+export function temporaryDirectory(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'sealsync-'))
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+/** Settings of whoever runs the tests must not reach the nodes. */
+function cleanEnv(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('SEALSYNC_') && name !== 'NODE_TEST_CONTEXT'
+  )
+  return { ...Object.fromEntries(inherited), NO_COLOR: '1', ...env }
+}
