@@ -104,6 +104,11 @@ export class ExchangeService implements Exchange {
     this.#readLevels()
   }
 
+  /** Bytes reserved for blocks that are arriving. */
+  get receivingBytes(): number {
+    return this.#receive.reservedBytes
+  }
+
   /** Rejects with ExchangeError `stopped` after `stop`. */
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new ExchangeError('stopped', 'an exchange is started once')

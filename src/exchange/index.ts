@@ -23,6 +23,7 @@ export type {
   PeerEventSource,
   StreamEvents
 } from './network/network.ts'
+export { VirtualNetwork, type VirtualNetworkOptions, type VirtualPort } from './network/virtual-network.ts'
 export {
   defaultExchangeOptions,
   type ExchangeOptions,

@@ -37,6 +37,8 @@ export interface ClientOptions {
   readonly unsentMs: number
   /** An acknowledged want moves on after this, plus the time for what was asked of the peer before it. */
   readonly hardLimitMs: number
+  /** Least hard limit of a hot want; it is learned from deliveries, between this and `hardLimitMs`. */
+  readonly hotLimitFloorMs: number
   /** A root that is no known origin and has not got the blob is waited for so long. */
   readonly nonOriginPatienceMs: number
   /** A block that brings no byte for so long has stalled: its stream is reset. */
@@ -121,8 +123,9 @@ export const defaultExchangeOptions: ExchangeOptions = Object.freeze({
     ackFloorMs: 250,
     ackCeilingMs: 2000,
     ackUnknownMs: 500,
-    unsentMs: 1000,
+    unsentMs: 700,
     hardLimitMs: 3000,
+    hotLimitFloorMs: 1000,
     nonOriginPatienceMs: 500,
     stallMs: 1200,
     minRateBytes: 64 * KIB,
@@ -193,6 +196,7 @@ export function validateExchangeOptions(options: ExchangeOptions): void {
   if (client.maxWantsPerPeer > 1024) fail('client.maxWantsPerPeer', "boxo's server forgets wants beyond 1,024")
   if (client.treeWidth < 1) fail('client.treeWidth', 'a parent needs at least one child, or nobody is fed')
   if (client.ackFloorMs > client.ackCeilingMs) fail('client.ackFloorMs', 'lies above client.ackCeilingMs')
+  if (client.hotLimitFloorMs > client.hardLimitMs) fail('client.hotLimitFloorMs', 'lies above client.hardLimitMs')
   if (client.stallMs >= client.hardLimitMs) fail('client.stallMs', 'a stall must show before the hard limit')
   if (client.receiveBytes < options.maxBlockBytes)
     fail('client.receiveBytes', 'the largest block could never be received')

@@ -6,7 +6,7 @@ import type { WantState as WantReport } from '../exchange.ts'
 import type { Presence, ReceivedBlock } from '../message/types.ts'
 import type { ExchangeMetrics, WantOutcome } from '../metrics.ts'
 import type { ExchangeOptions } from '../options.ts'
-import { wantDelay } from './clocks.ts'
+import { type ClockLimits, HotLimit, wantDelay } from './clocks.ts'
 import type { Choice, PeerChoice } from './peer-choice.ts'
 import { PeerState, type Strike } from './peer-state.ts'
 import type { Want } from './want.ts'
@@ -55,6 +55,7 @@ export class ExchangeClient {
   readonly #options: ExchangeOptions
   readonly #table: WantTable
   readonly #peers = new Map<PeerIdText, PeerState>()
+  readonly #hotLimit: HotLimit
   #sizeEstimate: number
   #pumpSet = false
   #stopped = false
@@ -63,6 +64,7 @@ export class ExchangeClient {
     this.#components = components
     this.#options = options
     this.#table = new WantTable(options.client.maxLiveWants)
+    this.#hotLimit = new HotLimit(options.client)
     this.#sizeEstimate = options.client.firstSizeEstimateBytes
   }
 
@@ -126,7 +128,7 @@ export class ExchangeClient {
     const now = this.#components.clock.now()
     const peer = want.owner === undefined ? undefined : this.#peers.get(want.owner)
     const at = this.#components.wheel.now()
-    const next = peer === undefined ? undefined : wantDelay(want, peer, { at, options: this.#options.client })
+    const next = peer === undefined ? undefined : wantDelay(want, peer, this.#limits())
     return {
       askedPeers: want.asks,
       lastAnswerMsAgo: want.lastAnswerAt === undefined ? undefined : now - want.lastAnswerAt,
@@ -273,6 +275,7 @@ export class ExchangeClient {
     const waited = (clock.now() - want.createdAt) / 1000
     metrics.deliverySeconds.observe({ temperature: want.hot ? 'hot' : 'cold' }, waited)
     metrics.asksPerBlob.observe(want.asks)
+    if (want.hot && want.asks === 1) this.#hotLimit.sample(waited * 1000)
     for (const peer of want.passedOver) {
       const state = peer === from ? undefined : this.#peers.get(peer)
       if (state !== undefined) this.#strike(state, 'undelivered')
@@ -386,13 +389,17 @@ export class ExchangeClient {
     const { wheel } = this.#components
     const peer = want.owner === undefined ? undefined : this.#peers.get(want.owner)
     if (peer === undefined) return
-    const delay = wantDelay(want, peer, { at: wheel.now(), options: this.#options.client })
+    const delay = wantDelay(want, peer, this.#limits())
     want.timer = wheel.schedule(delay, () => {
       want.timer = undefined
-      const rest = wantDelay(want, peer, { at: wheel.now(), options: this.#options.client })
+      const rest = wantDelay(want, peer, this.#limits())
       if (rest > 0) this.#watch(want)
       else this.#timeUp(want, peer)
     })
+  }
+
+  #limits(): ClockLimits {
+    return { at: this.#components.wheel.now(), options: this.#options.client, hotLimitMs: this.#hotLimit.ms }
   }
 
   #timeUp(want: Want, peer: PeerState): void {

@@ -90,6 +90,15 @@ export class ExchangeServer {
     return this.#inFlight.bytes
   }
 
+  /** What the send account was charged; the same as `bytesInFlight` at any time. */
+  get reservedBytes(): number {
+    return this.#components.sendAccount.reservedBytes
+  }
+
+  peers(): IterableIterator<PeerIdText> {
+    return this.#peers.keys()
+  }
+
   ledger(peer: PeerIdText): PeerLedger | undefined {
     return this.#peers.get(peer)?.ledger
   }
@@ -387,6 +396,8 @@ export class ExchangeServer {
     const served = this.#peers.get(peer)
     if (served === undefined) return
     this.#components.totals.refusals['write-stall'] += 1
+    // What is under way goes with the queue; a reset alone would have it sent again.
+    served.writer.lost()
     for (const key of [...served.ledger.wants.keys()]) this.#remove(served.ledger, key)
     served.link.resetData('the peer does not read')
   }
