@@ -45,7 +45,6 @@ export function toStoreError(error: unknown, doing: string): StoreError {
   const message = messageOf(inner)
   const code =
     CODES[codeOf(inner) ?? ''] ??
-    CODES[codeOf(error) ?? ''] ??
     (/no space left|quota exceeded/i.test(message) ? 'disk-full' : undefined) ??
     (/read-only file system|permission denied/i.test(message) ? 'not-writable' : 'io')
   return new StoreError(code, `${doing}: ${message}`, { cause: error })
