@@ -274,6 +274,40 @@ test('no more streams than allowed, and none without memory', async () => {
   await poor.listener.stop()
 })
 
+test('a blob larger than the window is paid for, or not sent at all', async () => {
+  const archive = new MemoryArchive()
+  const blob = blobOf(Buffer.alloc(2 * MIB, 1))
+  const blockId = parseBlockId('5'.repeat(64))
+  assert.ok(blockId)
+  archive.add({ height: 500, blockId, executionDataId: blob.cid.toExecutionDataId() }, [blob])
+  const rich = await startApi(archive, { accountBytes: 2 * MIB })
+  assert.ok((await ask(rich, '/v1/execution-data/500')).body.length > 2 * MIB)
+  assert.equal(rich.account.reservedBytes, 0)
+  await rich.listener.stop()
+  const poor = await startApi(archive, { accountBytes: 2 * MIB - 1 })
+  await assert.rejects(ask(poor, '/v1/execution-data/500'), { code: 'ECONNRESET' })
+  await until(() => poor.account.reservedBytes === 0)
+  await poor.listener.stop()
+})
+
+test('no more blobs at one time than allowed', async () => {
+  const archive = new MemoryArchive()
+  archive.addFixture(1_000_001)
+  const api = await startApi(archive, { api: { maxBlobReads: 1 } })
+  const gate = Promise.withResolvers<void>()
+  archive.beforeBlob = () => gate.promise
+  const path = `/v1/blobs/${[...archive.blobs.values()][0]?.cid}`
+  const first = ask(api, path)
+  await until(() => api.account.reservedBytes > 0)
+  const second = await ask(api, path)
+  assert.equal(second.status, 429)
+  assert.equal(second.json.error.code, 'too-many-streams')
+  assert.equal((await ask(api, path, { method: 'HEAD' })).status, 200, 'what sends no bytes needs no place')
+  gate.resolve()
+  assert.equal((await first).status, 200)
+  await api.listener.stop()
+})
+
 test('blobs: bytes, HEAD, entity tags, and no memory', async () => {
   const archive = new MemoryArchive()
   archive.addFixture(1_000_000)

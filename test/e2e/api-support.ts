@@ -95,6 +95,8 @@ export class MemoryArchive {
   reading = 0
   /** Runs before the blob of this index is given. */
   before: (index: number, signal: AbortSignal) => Promise<void> = async () => {}
+  /** Runs before a single blob is given. */
+  beforeBlob: () => Promise<void> = async () => {}
 
   add(block: TrackedBlock, blobs: readonly Blob[]): void {
     this.blocksByHeight.set(block.height, block)
@@ -186,7 +188,10 @@ export async function startApi(archive: MemoryArchive, options: Partials = {}) {
     { ...defaultApiOptions.reader, ...options.reader }
   )
   const blobs = {
-    get: async (cid: BlobCid) => archive.blobs.get(cid.key),
+    get: async (cid: BlobCid) => {
+      await archive.beforeBlob()
+      return archive.blobs.get(cid.key)
+    },
     getSize: async (cid: BlobCid) => archive.blobs.get(cid.key)?.bytes.length
   }
   const listener = new ApiListener(
