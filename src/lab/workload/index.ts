@@ -1,0 +1,2 @@
+/** Loads for measurements. */
+export { mixedSize, type SyntheticBlockOptions, syntheticBlock } from './synthetic-block.ts'
