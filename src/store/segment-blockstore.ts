@@ -157,7 +157,10 @@ export class SegmentBlockstore implements Blockstore {
     const unique = [...new Map(cids.map((cid) => [cid.key, cid])).values()]
     let deleted = 0
     for (let at = 0; at < unique.length; at += DELETE_BATCH) {
-      deleted += await this.#deleteBatch(unique.slice(at, at + DELETE_BATCH))
+      const batch = unique.slice(at, at + DELETE_BATCH)
+      deleted += await this.#deleteBatch(batch).catch((error: unknown) => {
+        throw toStoreError(error, 'cannot delete blobs')
+      })
     }
     return deleted
   }
