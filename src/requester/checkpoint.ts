@@ -3,9 +3,9 @@ import type { ProgressStore } from './ports.ts'
 
 /** Names under which the requester's heights stand in the progress store. */
 export const PROGRESS = {
-  start: 'requester.start',
-  consecutive: 'requester.consecutive',
-  notified: 'requester.notified'
+  start: 'requester-start',
+  consecutive: 'requester-consecutive',
+  notified: 'requester-notified'
 } as const
 
 export interface CheckpointEvents {

@@ -1,6 +1,7 @@
 /** Follows the feed, keeps heights downloaded, hands them on in order. */
+export { PROGRESS } from './checkpoint.ts'
 export { RequesterError, type RequesterErrorCode } from './errors.ts'
-export { LatencySketch, type LatencySketchData, type LatencySummary } from './latency-sketch.ts'
+export type { LatencySummary } from './latency-sketch.ts'
 export { createRequesterMetrics, type RequesterMetrics } from './metrics.ts'
 export type { NotificationWait } from './notifier.ts'
 export { defaultRequesterOptions, type RequesterOptions, validateRequesterOptions } from './options.ts'

@@ -6,13 +6,8 @@ export interface LatencySummary {
   readonly p99: number | null
   readonly p999: number | null
   readonly max: number | null
-}
-
-/** A sketch as data, to be carried between processes and added up. `buckets` holds pairs of index and count. */
-export interface LatencySketchData {
-  readonly count: number
-  readonly max: number
-  readonly buckets: readonly (readonly [index: number, count: number])[]
+  /** Buckets that are not empty: upper bound, ms, and count. The bounds are the same in every node, so nodes can be added up. */
+  readonly buckets: readonly (readonly [upperMs: number, count: number])[]
 }
 
 /** Each bucket is this much wider than the one below: a value is at most 1 % away from its bucket's middle. */
@@ -26,7 +21,7 @@ const BUCKETS = 1 + Math.ceil(Math.log(1e7 / SMALLEST_MS) / LOG_GAMMA)
 
 /**
  * Counts durations in buckets that grow by a fixed factor (the idea of DDSketch): quantiles within 1 % of a true sample, in 7 KiB
- * however many are added. Sketches of several nodes can be added up without loss.
+ * however many are added.
  */
 export class LatencySketch {
   readonly #counts = new Float64Array(BUCKETS)
@@ -64,33 +59,12 @@ export class LatencySketch {
       const value = this.quantile(q)
       return value === undefined ? null : rounded(value)
     }
-    return {
-      count: this.#count,
-      p50: at(0.5),
-      p95: at(0.95),
-      p99: at(0.99),
-      p999: at(0.999),
-      max: this.#count === 0 ? null : rounded(this.#max)
-    }
-  }
-
-  toJSON(): LatencySketchData {
     const buckets: [number, number][] = []
     this.#counts.forEach((count, index) => {
-      if (count > 0) buckets.push([index, count])
+      if (count > 0) buckets.push([upperOf(index), count])
     })
-    return { count: this.#count, max: this.#max, buckets }
-  }
-
-  /** Adds what another sketch has counted. Buckets that do not exist are ignored. */
-  merge(data: LatencySketchData): void {
-    for (const [index, count] of data.buckets) {
-      const held = this.#counts[index]
-      if (held === undefined || !(count > 0)) continue
-      this.#counts[index] = held + count
-      this.#count += count
-    }
-    this.#max = Math.max(this.#max, data.max)
+    const max = this.#count === 0 ? null : rounded(this.#max)
+    return { count: this.#count, p50: at(0.5), p95: at(0.95), p99: at(0.99), p999: at(0.999), max, buckets }
   }
 }
 
@@ -99,4 +73,5 @@ function middleOf(index: number): number {
   return index === 0 ? SMALLEST_MS : (SMALLEST_MS * GAMMA ** index * 2) / (1 + GAMMA)
 }
 
+const upperOf = (index: number): number => Math.round(SMALLEST_MS * GAMMA ** index * 1_000) / 1_000
 const rounded = (ms: number): number => Math.round(ms * 100) / 100

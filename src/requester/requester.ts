@@ -21,7 +21,7 @@ import { Checkpoint, PROGRESS } from './checkpoint.ts'
 import { Coordinator } from './coordinator.ts'
 import { RequesterError } from './errors.ts'
 import { Follower } from './follower.ts'
-import { LatencySketch, type LatencySketchData } from './latency-sketch.ts'
+import { LatencySketch } from './latency-sketch.ts'
 import { Notifier } from './notifier.ts'
 import { type RequesterOptions, validateRequesterOptions } from './options.ts'
 import type { BlockListener, RequesterComponents, TreeManifest } from './ports.ts'
@@ -40,8 +40,6 @@ export interface Requester extends Service {
   status(): RequesterStatus
   /** One line for `/readyz`: whether the node is near the head, and if not, why. */
   readiness(): { readonly ok: boolean; readonly reason: string }
-  /** The latencies of `status().announceToStoredMs`, to be added up over nodes. */
-  latencySketch(): LatencySketchData
   readonly failed: Promise<never>
 }
 
@@ -120,10 +118,6 @@ class BlockRequester<M extends TreeManifest> implements Requester {
       this.#early.get(listener)?.()
       this.#early.delete(listener)
     }
-  }
-
-  latencySketch(): LatencySketchData {
-    return (this.#sync?.coordinator.latency ?? new LatencySketch()).toJSON()
   }
 
   status(): RequesterStatus {

@@ -12,15 +12,14 @@ export interface StallFacts {
   readonly unobtainable: { readonly from: Height; readonly to: Height } | undefined
   readonly lowestOffered: Height | undefined
   readonly missing: readonly BlobCid[]
-  wantState(cid: BlobCid): WantState | undefined
+  readonly wantState: (cid: BlobCid) => WantState | undefined
 }
 
 /** Puts a stall into the words of the contract, with the reason and what the operator can do. */
 export function describeStall(facts: StallFacts): Stall {
   const { state, height } = facts
   const reason = reasonOf(facts)
-  const cid =
-    facts.missing[0] ?? (state === undefined ? undefined : BlobCid.fromExecutionDataId(state.block.executionDataId))
+  const cid = missingCid(facts)
   const want = cid === undefined || reason === 'malformed' ? undefined : facts.wantState(cid)
   const ownTry = state?.kind === 'waiting' ? Math.max(0, Math.round(state.dueAt - facts.now)) : undefined
   return {
@@ -33,6 +32,14 @@ export function describeStall(facts: StallFacts): Stall {
     remedy: remedyOf(reason, facts),
     sinceMs: Math.round(facts.sinceMs)
   }
+}
+
+/** What the downloader says; else the first of the hint that is being asked for; else the root. */
+function missingCid({ missing, state, wantState }: StallFacts): BlobCid | undefined {
+  const [first] = missing
+  if (first !== undefined || state === undefined) return first
+  const hinted = state.block.hint?.find((cid) => wantState(cid) !== undefined)
+  return hinted ?? BlobCid.fromExecutionDataId(state.block.executionDataId)
 }
 
 function reasonOf({ state, height, unobtainable, lowestOffered }: StallFacts): StallReason {

@@ -40,8 +40,8 @@ describe('requester under seeded faults and kills', () => {
   for (const seed of [1, 2, 3, 4, 5, 6]) {
     test(`seed ${seed}: everything is notified in order, nothing is skipped, every bound holds`, async () => {
       const world = await run(seed)
-      assert.equal(world.progress.heights.get('requester.notified'), BLOCKS)
-      assert.equal(world.progress.heights.get('requester.consecutive'), BLOCKS)
+      assert.equal(world.progress.heights.get('requester-notified'), BLOCKS)
+      assert.equal(world.progress.heights.get('requester-consecutive'), BLOCKS)
       assert.deepEqual(
         [...new Set(world.notified)],
         Array.from({ length: BLOCKS }, (_, at) => at + 1)

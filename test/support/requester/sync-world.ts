@@ -222,8 +222,8 @@ export class SyncWorld {
     if (this.#life !== life && this.#rng.next() < 0.5) return
     // A write from before the kill that lands late would overwrite what the next life saved; a real one is over by then.
     if (this.#life !== life && height < (this.progress.heights.get(name) ?? -1)) return
-    if (name === 'requester.consecutive') this.#checkHeld(height)
-    if (name === 'requester.notified' && height > (this.notified.at(-1) ?? -1))
+    if (name === 'requester-consecutive') this.#checkHeld(height)
+    if (name === 'requester-notified' && height > (this.notified.at(-1) ?? -1))
       throw new Error('saved as notified, but was not')
     await this.progress.set(name, height)
   }
@@ -239,14 +239,14 @@ export class SyncWorld {
     if (this.#life !== life) return new Promise(() => undefined)
     if (this.#rng.next() < 0.02) throw new Error('a listener with a bad day')
     const { height } = block
-    const expected = (this.#lastNotified ?? this.progress.heights.get('requester.notified') ?? 0) + 1
+    const expected = (this.#lastNotified ?? this.progress.heights.get('requester-notified') ?? 0) + 1
     if (height !== expected) throw new Error(`notified of ${height} instead of ${expected}`)
     if (block.executionDataId !== blockAt(height).executionDataId)
       throw new Error(`notified of a false block at ${height}`)
     if (this.tracker.tracked.get(height)?.executionDataId !== block.executionDataId) {
       throw new Error(`notified of ${height}, which is not tracked`)
     }
-    if (height > (this.progress.heights.get('requester.consecutive') ?? -1))
+    if (height > (this.progress.heights.get('requester-consecutive') ?? -1))
       throw new Error(`${height} is not written down`)
     this.#lastNotified = height
     this.notified.push(height)

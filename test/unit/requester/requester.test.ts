@@ -27,7 +27,11 @@ const range = (from: Height, to: Height): SealedBlock[] =>
   Array.from({ length: to - from + 1 }, (_, at) => blockAt(from + at))
 
 afterEach(async () => {
-  for (const h of open) await h.requester.stop()
+  for (const h of open) {
+    const stopping = h.requester.stop()
+    await h.clock.advance(10_000)
+    await stopping
+  }
   open = []
 })
 
@@ -112,7 +116,7 @@ describe('requester: order and progress', () => {
     h.downloads.get(4)?.finish()
     await h.clock.advance(10)
     assert.deepEqual(heights, [1, 2, 3, 4, 5])
-    assert.equal(h.progress.heights.get('requester.notified'), 5)
+    assert.equal(h.progress.heights.get('requester-notified'), 5)
     assert.equal(h.feed.released, 5)
   })
 
@@ -136,7 +140,7 @@ describe('requester: order and progress', () => {
     let release: () => void = () => undefined
     const set = h.progress.set.bind(h.progress)
     h.progress.set = async (name, height) => {
-      if (name === 'requester.consecutive') await new Promise<void>((resolve) => (release = resolve))
+      if (name === 'requester-consecutive') await new Promise<void>((resolve) => (release = resolve))
       await set(name, height)
     }
     h.auto = 10
@@ -150,7 +154,7 @@ describe('requester: order and progress', () => {
     await h.clock.advance(10)
     release()
     await h.clock.advance(10)
-    const writes = h.progress.writes.filter(([name]) => name === 'requester.consecutive').map(([, height]) => height)
+    const writes = h.progress.writes.filter(([name]) => name === 'requester-consecutive').map(([, height]) => height)
     assert.deepEqual(writes, [1, 20])
   })
 
@@ -178,9 +182,9 @@ describe('requester: order and progress', () => {
 
   test('after a restart tracked heights above the checkpoint count without the feed', async () => {
     const h = harness({ startHeight: 1 })
-    h.progress.heights.set('requester.start', 1)
-    h.progress.heights.set('requester.consecutive', 2)
-    h.progress.heights.set('requester.notified', 1)
+    h.progress.heights.set('requester-start', 1)
+    h.progress.heights.set('requester-consecutive', 2)
+    h.progress.heights.set('requester-notified', 1)
     for (const block of range(1, 6)) await h.tracker.track(block, [])
     h.tracker.tracked.delete(5)
     const heights = listen(h)
@@ -194,6 +198,31 @@ describe('requester: order and progress', () => {
     assert.deepEqual(h.began, [3, 4, 6])
   })
 
+  test('listeners run ahead of what is saved as notified by a bounded number', async () => {
+    const h = harness({ startHeight: 1, maxUnsavedNotifications: 3 })
+    const heights = listen(h)
+    let release: () => void = () => undefined
+    const set = h.progress.set.bind(h.progress)
+    h.progress.set = async (name, height) => {
+      if (name === 'requester-notified') await new Promise<void>((resolve) => (release = resolve))
+      await set(name, height)
+    }
+    h.auto = 10
+    await h.start()
+    giveAll(h.feed, range(1, 20))
+    await h.clock.advance(1_000)
+    assert.deepEqual(heights, [1, 2, 3])
+    release()
+    await h.clock.advance(1_000)
+    // Saved is 1 now; what had gathered is being written.
+    assert.deepEqual(heights, [1, 2, 3, 4])
+    release()
+    await h.clock.advance(10)
+    h.progress.set = set
+    release()
+    await h.clock.advance(10)
+  })
+
   test('stop writes the checkpoint, aborts downloads, and may be called again; a second start is refused', async () => {
     const h = harness({ startHeight: 1 })
     await h.start()
@@ -205,10 +234,10 @@ describe('requester: order and progress', () => {
     await h.clock.advance(10)
     const other = h.downloads.get(2)
     const stopping = Promise.all([h.requester.stop(), h.requester.stop()])
-    assert.equal(h.progress.heights.get('requester.consecutive'), undefined)
+    assert.equal(h.progress.heights.get('requester-consecutive'), undefined)
     await h.clock.advance(100)
     await stopping
-    assert.equal(h.progress.heights.get('requester.consecutive'), 1)
+    assert.equal(h.progress.heights.get('requester-consecutive'), 1)
     assert.equal(other?.signal.aborted, true)
     assert.equal(h.clock.timers, 0)
     await assert.rejects(h.requester.start(), { code: 'already-started' })
@@ -345,6 +374,24 @@ describe('requester: failures of heights', () => {
     assert.deepEqual(heights, [1])
   })
 
+  test('the quorum’s word that comes as the height is completed does not fetch it again', async () => {
+    const h = harness({ startHeight: 1, settleWatchAfterMs: 500 })
+    const settled = h.feed.settled.bind(h.feed)
+    h.feed.settled = async (height, options) => {
+      if (height === 1) h.downloads.get(1)?.finish()
+      const block = await settled(height, options)
+      // The answer of the quorum arrives some turns later than the download ends.
+      for (let turn = 0; turn < 50; turn += 1) await Promise.resolve()
+      return block
+    }
+    const heights = listen(h)
+    await h.start()
+    giveAll(h.feed, range(1, 1))
+    await h.clock.advance(5_000)
+    assert.deepEqual(heights, [1])
+    assert.deepEqual(h.began, [1])
+  })
+
   test('heights that nobody offers any more are told with the remedy, later ones go on, and all ends well when they come back', async () => {
     const h = harness({ startHeight: 1, unobtainableAfterMs: 10_000, stallAfterMs: 15_000, stallLogEveryMs: 60_000 })
     const heights = listen(h)
@@ -410,6 +457,18 @@ describe('requester: failures of heights', () => {
     assert.equal(await h.metric('sealsync_requester_stalled'), 0)
   })
 
+  test('without a word of the downloader the stall names the blob of the hint that is being asked for, else the root', async () => {
+    const h = harness({ startHeight: 1 })
+    await h.start()
+    const hint = cidsOf(blockAt(1))
+    giveAll(h.feed, [blockAt(1, { hint })])
+    await h.clock.advance(20_000)
+    assert.equal(h.requester.status().stall?.cid, hint[0]?.toString())
+    h.wants.set(String(hint[2]), { askedPeers: 1, lastAnswerMsAgo: undefined, nextTryMs: undefined })
+    assert.equal(h.requester.status().stall?.cid, hint[2]?.toString())
+    assert.equal(h.requester.status().stall?.lastAnswerMsAgo, null)
+  })
+
   test('a quiet chain is no stall, and the clock of a stall begins with the block that is missing', async () => {
     const h = harness({ startHeight: 1, stallAfterMs: 15_000 })
     h.auto = 1
@@ -435,7 +494,7 @@ describe('requester: failures of heights', () => {
     assert.equal(h.requester.status().announceToStoredMs.count, 1)
     assert.equal(h.requester.status().announceToStoredMs.max, 80)
     assert.equal(await h.metric('sealsync_requester_announce_to_stored_seconds'), 1)
-    assert.equal(h.requester.latencySketch().count, 1)
+    assert.equal(h.requester.status().announceToStoredMs.buckets.length, 1)
     assert.equal(await h.metric(`${FLOW}execution_requester_download_duration_ms`), 3)
     assert.equal(await h.metric(`${FLOW}execution_requester_highest_download_height`), 3)
     assert.equal(await h.metric(`${FLOW}execution_requester_highest_notification_height`), 3)
