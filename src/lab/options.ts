@@ -71,6 +71,8 @@ const MAX_RATE = 1_000
 const MAX_DELAY_MS = 5_000
 /** flow-go's limit of a blob (`execution_data.DefaultMaxBlobSize`). */
 const MAX_BLOB_SIZE = 1_048_576
+/** A chunk with one event and no payload takes some 250 bytes. */
+const MIN_BLOB_SIZE = 512
 /** 4,096 blobs of 1 MiB are a block of 4 GiB: more than the driver could hold. */
 const MAX_BLOBS_PER_BLOCK = 1_024
 
@@ -114,8 +116,8 @@ function workload(o: LocalnetOptions): Check[] {
   return [
     [!shaped || isSynthetic(o), `--blob-size and --blobs-per-block shape synthetic blocks, not --source ${o.source}`],
     [
-      o.blobSize === undefined || (o.blobSize >= 1_024 && o.blobSize <= MAX_BLOB_SIZE),
-      '--blob-size must lie between 1KiB and 1MiB'
+      o.blobSize === undefined || (o.blobSize >= MIN_BLOB_SIZE && o.blobSize <= MAX_BLOB_SIZE),
+      '--blob-size must lie between 512 and 1MiB'
     ],
     [
       o.blobsPerBlock === undefined || (o.blobsPerBlock >= 1 && o.blobsPerBlock <= MAX_BLOBS_PER_BLOCK),

@@ -42,7 +42,8 @@ export class Network {
    */
   async start(options: { readonly signal: AbortSignal; readonly onReady: (node: NodeProcess) => void }): Promise<void> {
     // The last resort: a driver that ends in whatever way leaves no process behind.
-    process.once('exit', this.#onExit)
+    // First in line: what else is done at the end, such as removing data, is done when nobody writes any more.
+    process.prependOnceListener('exit', this.#onExit)
     await this.#relays?.start(options)
     const failed = new AbortController()
     const signal = AbortSignal.any([options.signal, failed.signal])

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -64,7 +65,12 @@ export async function prepareNetwork(
   options: LocalnetOptions
 ): Promise<PreparedNetwork> {
   const { paths, temporary } = await makePaths(options)
+  const onExit = (): void => {
+    if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true, maxRetries: 3 })
+  }
+  process.once('exit', onExit)
   const cleanUp = async (): Promise<void> => {
+    process.off('exit', onExit)
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true, maxRetries: 3 })
   }
   try {

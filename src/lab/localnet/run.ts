@@ -1,14 +1,14 @@
-import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { AdminClient } from '../../api/index.ts'
-import { initNode, packageRoot, revision, version } from '../../node/index.ts'
+import { initNode, revision, version } from '../../node/index.ts'
 import { systemClock, systemRng } from '../../util/index.ts'
 import { LabError } from '../errors.ts'
 import { type LocalnetOptions, validateLocalnetOptions } from '../options.ts'
 import type { Ingest } from './feeder.ts'
 import { Localnet } from './localnet.ts'
 import type { NodeProcess } from './node-process.ts'
+import { packageFile } from './package-file.ts'
 import { Progress, type ProgressStream } from './progress.ts'
 import type { LocalnetReport } from './report.ts'
 import { type BlockSource, chainSources, folderSource, takeBlocks } from './source.ts'
@@ -37,7 +37,7 @@ export async function runLocalnet(options: LocalnetOptions, context: RunLocalnet
     ingest: adminIngest(),
     progress: new Progress({ clock: systemClock, stream: context.stream }, { colour: context.colour }),
     build: { version: version(), revision: revision() },
-    launcher: join(packageRoot(), 'bin', 'sealsync.mjs')
+    launcher: launcherFile()
   }
   const report = await new Localnet(components, { localnet: options, source }).run({ signal: context.signal })
   if (options.out !== undefined)
@@ -45,8 +45,18 @@ export async function runLocalnet(options: LocalnetOptions, context: RunLocalnet
   return report
 }
 
-/** The genuine chain: only a checkout has it. */
-const chainFolder = (): string => join(packageRoot(), 'test', 'fixtures', 'chain')
+function launcherFile(): string {
+  const path = packageFile('bin/sealsync.mjs')
+  if (path === undefined)
+    throw new LabError('bad-option', 'the launcher bin/sealsync.mjs is missing: install the package anew')
+  return path
+}
+
+/** The folder of the genuine chain: only a checkout has it. */
+function chainFolder(): string | undefined {
+  const list = packageFile('test/fixtures/chain/blocks.jsonl')
+  return list === undefined ? undefined : dirname(list)
+}
 
 /** Throws LabError `bad-source`. */
 async function openSource(options: LocalnetOptions): Promise<BlockSource> {
@@ -56,17 +66,17 @@ async function openSource(options: LocalnetOptions): Promise<BlockSource> {
 }
 
 async function sourceNamed(name: string, options: LocalnetOptions): Promise<BlockSource> {
-  const withChain = existsSync(join(chainFolder(), 'blocks.jsonl'))
+  const chain = chainFolder()
   switch (name) {
     case 'synthetic':
       return syntheticSource(options, SYNTHETIC_FIRST_HEIGHT)
     case 'chain+synthetic': {
-      if (!withChain) return syntheticSource(options, SYNTHETIC_FIRST_HEIGHT)
-      const chain = await folderSource(chainFolder(), 'chain')
-      return chainSources(chain, syntheticSource(options, chain.lastHeight + 1))
+      if (chain === undefined) return syntheticSource(options, SYNTHETIC_FIRST_HEIGHT)
+      const first = await folderSource(chain, 'chain')
+      return chainSources(first, syntheticSource(options, first.lastHeight + 1))
     }
     case 'chain':
-      if (withChain) return folderSource(chainFolder(), 'chain')
+      if (chain !== undefined) return folderSource(chain, 'chain')
       throw new LabError(
         'bad-source',
         '--source chain needs a checkout of the repository: the chain is in test/fixtures/chain'

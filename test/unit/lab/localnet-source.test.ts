@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { carFigures } from '#src/lab/localnet/car-figures.ts'
-import { type BlockSource, chainSources, takeBlocks } from '#src/lab/localnet/source.ts'
+import { type BlockSource, chainSources, type SourceBlock, takeBlocks } from '#src/lab/localnet/source.ts'
+import { type SyntheticShape, syntheticSource } from '#src/lab/localnet/synthetic-source.ts'
 import { parseBlockId, parseExecutionDataId } from '#src/model/index.ts'
 
 const id = 'ab'.repeat(32)
@@ -71,5 +72,38 @@ describe("a CAR's figures", () => {
       assert.throws(() => carFigures(whole.subarray(0, length), 'x.car'), { code: 'bad-source' }, `cut at ${length}`)
     }
     assert.throws(() => carFigures(new Uint8Array(), 'x.car'), /is empty/)
+  })
+})
+
+describe('synthetic blocks', () => {
+  async function first(count: number, shape: SyntheticShape): Promise<SourceBlock[]> {
+    const blocks: SourceBlock[] = []
+    for await (const block of takeBlocks(syntheticSource(shape, 500), count).blocks()) blocks.push(block)
+    return blocks
+  }
+
+  it('are the same for the same seed, and others for another', async () => {
+    const digests = async (seed: number): Promise<string[]> =>
+      (await first(3, { seed })).map((block) => block.carSha256)
+    const one = await digests(1)
+    assert.deepEqual(await digests(1), one)
+    assert.equal(new Set([...one, ...(await digests(2))]).size, 6)
+  })
+
+  it('have ascending heights, and CARs that say of themselves what the block says', async () => {
+    const blocks = await first(3, { seed: 3 })
+    assert.deepEqual(
+      blocks.map(({ height }) => height),
+      [500, 501, 502]
+    )
+    for (const { car, blobs, bytes } of blocks) assert.deepEqual(carFigures(car, 'synthetic'), { blobs, bytes })
+  })
+
+  it('have the blobs that were asked for, and a root', async () => {
+    const [block] = await first(1, { seed: 1, blobSize: 4_096, blobsPerBlock: 3 })
+    assert.equal(block?.blobs, 4)
+    assert.ok((block?.bytes ?? 0) > 3 * 4_096 && (block?.bytes ?? 0) < 3 * 4_096 + 512)
+    const [single] = await first(1, { seed: 1, blobsPerBlock: 1 })
+    assert.ok((single?.bytes ?? 0) > 1_048_576)
   })
 })

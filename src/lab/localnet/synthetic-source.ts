@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import { defaultExecutionDataOptions, encodeBlockInTurns, writeCar } from '../../execution-data/index.ts'
+import { BlobCid, type BlockId, type Height, MAX_BLOB_BYTES } from '../../model/index.ts'
+import { concatBytes, seededRng } from '../../util/index.ts'
+import type { LocalnetOptions } from '../options.ts'
+import { mixedSize, type SyntheticBlockOptions, syntheticBlock } from '../workload/index.ts'
+import type { BlockSource, SourceBlock } from './source.ts'
+
+/** Where a chain that is all synthetic begins. */
+export const SYNTHETIC_FIRST_HEIGHT = 1_000_000
+
+export type SyntheticShape = Pick<LocalnetOptions, 'seed' | 'blobSize' | 'blobsPerBlock'>
+
+/** Blocks without end, made of the seed alone: of mixed sizes, or all of the blobs that `shape` asks for. */
+export function syntheticSource(shape: SyntheticShape, firstHeight: Height): BlockSource {
+  return {
+    name: 'synthetic',
+    firstHeight,
+    total: undefined,
+    async *blocks() {
+      const rng = seededRng(shape.seed)
+      let parent: BlockId | undefined
+      for (let height = firstHeight; ; height += 1) {
+        const place = { seed: shape.seed, height, ...(parent === undefined ? {} : { parent }) }
+        const block = await makeBlock({ ...place, ...sizeOf(shape, () => mixedSize(rng)) })
+        parent = block.blockId
+        yield block
+      }
+    }
+  }
+}
+
+type SyntheticSize = { readonly sizeBytes: number } | { readonly blobSize: number; readonly blobsPerBlock: number }
+
+function sizeOf({ blobSize, blobsPerBlock }: SyntheticShape, mixed: () => number): SyntheticSize {
+  if (blobSize === undefined && blobsPerBlock === undefined) return { sizeBytes: mixed() }
+  return { blobSize: blobSize ?? MAX_BLOB_BYTES, blobsPerBlock: blobsPerBlock ?? 1 }
+}
+
+async function makeBlock(options: SyntheticBlockOptions): Promise<SourceBlock> {
+  const content = syntheticBlock(options)
+  const { executionDataId, blobs, manifest } = await encodeBlockInTurns(content, defaultExecutionDataOptions)
+  const parts: Uint8Array[] = []
+  for await (const part of writeCar(BlobCid.fromExecutionDataId(executionDataId), blobs)) parts.push(part)
+  const car = concatBytes(parts)
+  return {
+    height: options.height,
+    blockId: content.blockId,
+    executionDataId,
+    blobs: manifest.cids.length,
+    bytes: manifest.bytes,
+    carSha256: createHash('sha256').update(car).digest('hex'),
+    car
+  }
+}
