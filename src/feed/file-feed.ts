@@ -1,5 +1,5 @@
 import type { Height, SealedBlock } from '../model/index.ts'
-import { type Clock, sleep } from '../util/index.ts'
+import { type Clock, messageOf, sleep } from '../util/index.ts'
 import { BlockListFile, inFile } from './block-list/file.ts'
 import { type Mark, readBlocks, START } from './block-list/read.ts'
 import { FeedError } from './errors.ts'
@@ -40,7 +40,7 @@ export class FileFeed implements SealedBlockFeed {
   #highest: Height | undefined
   /** The end of the file has been seen once, with blocks before it if more may come. */
   #isCaughtUp = false
-  #error: unknown
+  #error: Error | undefined
 
   constructor(components: FileFeedComponents, options: Partial<FileFeedOptions> & Pick<FileFeedOptions, 'path'>) {
     this.#components = components
@@ -144,8 +144,8 @@ export class FileFeed implements SealedBlockFeed {
       }
     } catch (error) {
       if (signal.aborted) return
-      this.#error = error
-      this.#fail(error)
+      this.#error = error instanceof Error ? error : new Error(messageOf(error), { cause: error })
+      this.#fail(this.#error)
       this.#waiters.resolve(ANY, undefined)
     }
   }

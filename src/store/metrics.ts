@@ -31,7 +31,12 @@ const SECONDS = [0.00005, 0.0002, 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10]
 const FSYNC_SECONDS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2]
 
 export function createStoreMetrics(register: Registry): StoreMetrics {
-  return { ...createOperationMetrics(register), ...createCacheMetrics(register), ...createSegmentMetrics(register) }
+  return {
+    ...createOperationMetrics(register),
+    ...createCacheMetrics(register),
+    ...createWriteMetrics(register),
+    ...createSegmentMetrics(register)
+  }
 }
 
 function createOperationMetrics(register: Registry) {
@@ -80,7 +85,7 @@ function createCacheMetrics(register: Registry) {
   }
 }
 
-function createSegmentMetrics(register: Registry) {
+function createWriteMetrics(register: Registry) {
   const registers = [register]
   return {
     pendingBytes: new Gauge({
@@ -112,7 +117,13 @@ function createSegmentMetrics(register: Registry) {
       help: 'Group commits and index batches that failed, by error code',
       labelNames: ['code'] as const,
       registers
-    }),
+    })
+  }
+}
+
+function createSegmentMetrics(register: Registry) {
+  const registers = [register]
+  return {
     damagedBlobs: new Counter({
       name: 'sealsync_store_damaged_blobs_total',
       help: 'Blobs whose bytes on disk were missing or did not hash to their CID; dropped from the index',

@@ -7,7 +7,14 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { Registry } from 'prom-client'
 import { silentLogger } from '#src/log/logger.ts'
-import { createStoreMetrics, Database, DataDirectory, nodeDisk, SegmentBlockstore } from '#src/store/index.ts'
+import {
+  createStoreMetrics,
+  Database,
+  DataDirectory,
+  nodeDisk,
+  SCHEMA_VERSION,
+  SegmentBlockstore
+} from '#src/store/index.ts'
 import { seededRng, systemClock } from '#src/util/index.ts'
 import { randomBlob } from '#test/support/store/blockstore-suite.ts'
 
@@ -96,8 +103,11 @@ void describe('data directory', () => {
   void it('is refused when a newer release wrote it, and left as it is', () =>
     withFolder(async (path) => {
       await mkdir(path)
-      await writeFile(join(path, 'VERSION'), '2\n')
-      await assert.rejects(DataDirectory.open(path), { code: 'newer-version', details: { found: 2, known: 1 } })
+      await writeFile(join(path, 'VERSION'), `${SCHEMA_VERSION + 1}\n`)
+      await assert.rejects(DataDirectory.open(path), {
+        code: 'newer-version',
+        details: { found: SCHEMA_VERSION + 1, known: SCHEMA_VERSION }
+      })
       assert.deepEqual(await readdir(path), ['VERSION'])
       for (const stamp of ['', 'one', '0', '-1', '1.5', 'x'.repeat(100)]) {
         await writeFile(join(path, 'VERSION'), stamp)

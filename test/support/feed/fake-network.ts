@@ -23,7 +23,7 @@ export const blockIdAt = (height: Height, variant = 0): BlockId =>
 export const dataIdAt = (height: Height, variant = 0): ExecutionDataId =>
   `${(variant + 128).toString(16)}${height.toString(16).padStart(62, '0')}` as ExecutionDataId
 
-export function announcementOf(height: Height, options: { variant?: number; hint?: number } = {}): SignedAnnouncement {
+function announcementOf(height: Height, options: { variant?: number; hint?: number } = {}): SignedAnnouncement {
   const { variant = 0, hint = 0 } = options
   return {
     height,
@@ -36,7 +36,7 @@ export function announcementOf(height: Height, options: { variant?: number; hint
   }
 }
 
-export interface Request {
+interface Request {
   readonly peer: PeerIdText
   readonly from: Height
   readonly to: Height

@@ -27,7 +27,7 @@ export class Power {
   }
 }
 
-export class PowerCut extends Error {
+class PowerCut extends Error {
   readonly code = 'POWER_CUT'
 }
 

@@ -162,7 +162,7 @@ export class SimulatedDisk {
 
 async function operate(power: Power, fault?: Error): Promise<void> {
   power.use()
-  await undefined
+  await Promise.resolve()
   power.check()
   if (fault !== undefined) throw fault
 }

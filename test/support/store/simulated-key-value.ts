@@ -34,7 +34,7 @@ export class SimulatedKeyValue implements KeyValueSpace {
   async get(key: Uint8Array, power: Power = this.power): Promise<Uint8Array | undefined> {
     this.reads += 1
     power.check()
-    await undefined
+    await Promise.resolve()
     return this.#seen.get(textOf(key))
   }
 
@@ -44,7 +44,7 @@ export class SimulatedKeyValue implements KeyValueSpace {
     power: Power = this.power
   ): Promise<void> {
     power.use()
-    await undefined
+    await Promise.resolve()
     power.check()
     const fault = this.faults()
     if (fault !== undefined) throw fault
@@ -64,7 +64,7 @@ export class SimulatedKeyValue implements KeyValueSpace {
     if (range.reverse === true) keys.reverse()
     const snapshot = new Map(this.#seen)
     for (const key of keys.slice(0, range.limit ?? keys.length)) {
-      await undefined
+      await Promise.resolve()
       const value = snapshot.get(key)
       if (value !== undefined) yield [bytesOf(key), value]
     }

@@ -3,7 +3,13 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Registry } from 'prom-client'
 import { BlobCid, type BlockId, type ExecutionDataId, type Height, type SealedBlock } from '#src/model/index.ts'
-import { createTrackerMetrics, LevelProgressStore, LevelTracker } from '#src/tracker/index.ts'
+import {
+  createTrackerMetrics,
+  defaultTrackerOptions,
+  LevelProgressStore,
+  LevelTracker,
+  validateTrackerOptions
+} from '#src/tracker/index.ts'
 import { VirtualClock } from '#src/util/virtual-clock.ts'
 import { Power } from '#test/support/store/power.ts'
 import { SimulatedKeyValue } from '#test/support/store/simulated-key-value.ts'
@@ -135,6 +141,8 @@ void describe('tracker', () => {
     await tracker.track(blockOf(1), [1, 2, 3, 3, 3].map(cidOf))
     await assert.rejects(tracker.track(blockOf(2), [1, 2, 3, 4].map(cidOf)), { code: 'too-many-cids' })
     assert.equal(await tracker.isTracked(2), false)
+    assert.deepEqual(validateTrackerOptions(defaultTrackerOptions), [])
+    assert.equal(validateTrackerOptions({ maxCidsPerBlock: 0 }).length, 1)
   })
 
   void it('reads the pruned height at opening, and says what is damaged', async () => {
