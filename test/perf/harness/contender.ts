@@ -1,0 +1,175 @@
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ListenInput, WantInput } from '../peers/commands.ts'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const BOXO_FOLDER = join(ROOT, 'test', 'interop', 'boxo-peer')
+const BOXO_BINARY = join(ROOT, 'test', 'interop', 'bin', 'boxo-peer')
+const HELIA_FOLDER = join(ROOT, 'test', 'interop', 'helia-peer')
+
+/** What a node process is started with, here as in production (`bin/sealsync.mjs`). */
+const NODE_ENVIRONMENT = {
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+  MALLOC_ARENA_MAX: '2',
+  NODE_COMPILE_CACHE: join(ROOT, '.cache', 'compile')
+}
+const NODE_FLAGS = ['--max-semi-space-size=1']
+
+export interface Launch {
+  readonly file: string
+  readonly args: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** An implementation with its settings. */
+export interface Contender {
+  readonly name: string
+  readonly version: string
+  launch(options: LaunchOptions): Launch
+  readonly listen: ListenInput
+  /** What its wants need beside the CIDs. */
+  readonly want: Pick<WantInput, 'session'>
+}
+
+export interface LaunchOptions {
+  /** Core to stay on; no other when undefined. */
+  readonly core: number | undefined
+  readonly nodeFlags: readonly string[]
+}
+
+export interface LeftOut {
+  readonly name: string
+  readonly reason: string
+}
+
+export function isLeftOut(contender: Contender | LeftOut): contender is LeftOut {
+  return 'reason' in contender
+}
+
+export const CONTENDERS = ['sealsync', 'classic', 'boxo', 'boxo-shared', 'boxo-patient', 'helia'] as const
+export type ContenderName = (typeof CONTENDERS)[number]
+
+/** Makes a contender ready: built, installed. What cannot be had here is left out with a reason. */
+export async function prepare(name: ContenderName): Promise<Contender | LeftOut> {
+  switch (name) {
+    case 'sealsync':
+      return sealsync('sealsync', 'assigned')
+    case 'classic':
+      return sealsync('classic', 'classic')
+    case 'boxo':
+      return boxo(name, {}, { session: 'each' })
+    case 'boxo-shared':
+      return boxo(name, {}, { session: 'shared' })
+    case 'boxo-patient':
+      return boxo(name, { patient: true }, { session: 'each' })
+    case 'helia':
+      return helia()
+  }
+}
+
+/** `taskset` keeps a process on one core, so that a receiver's figure is one core's. */
+function pinned(launch: Launch, core: number | undefined): Launch {
+  if (core === undefined) return launch
+  return { ...launch, file: 'taskset', args: ['-c', String(core), launch.file, ...launch.args] }
+}
+
+export function canPin(): boolean {
+  return (
+    availableParallelism() > 1 && (process.env['PATH'] ?? '').split(':').some((at) => existsSync(join(at, 'taskset')))
+  )
+}
+
+function sealsync(name: string, policy: 'assigned' | 'classic'): Contender {
+  const { version } = readJson(join(ROOT, 'package.json')) as { version: string }
+  const hook = join(ROOT, 'src', 'p2p', 'identity-keys', 'register.ts')
+  const peer = join(ROOT, 'test', 'perf', 'peers', 'sealsync-peer.ts')
+  return {
+    name,
+    version: `sealsync ${version}`,
+    launch: ({ core, nodeFlags }) =>
+      pinned(
+        { file: process.execPath, args: [...NODE_FLAGS, ...nodeFlags, '--import', hook, peer], env: NODE_ENVIRONMENT },
+        core
+      ),
+    listen: { policy },
+    want: {}
+  }
+}
+
+/** Go's peer; built when there is a Go, or there already. Gives its path, or why it cannot be had. */
+export async function buildBoxoPeer(): Promise<{ readonly path: string } | { readonly reason: string }> {
+  const built = await run('go', ['build', '-trimpath', '-o', BOXO_BINARY, '.'], BOXO_FOLDER)
+  if (built.code === 0 || (built.code === undefined && existsSync(BOXO_BINARY))) return { path: BOXO_BINARY }
+  if (built.code === undefined) return { reason: 'there is no Go to build it with' }
+  return { reason: `go build failed: ${built.output.trim().split('\n').at(-1) ?? ''}` }
+}
+
+async function boxo(name: string, listen: ListenInput, want: Contender['want']): Promise<Contender | LeftOut> {
+  const peer = await buildBoxoPeer()
+  if ('reason' in peer) return { name, reason: peer.reason }
+  const { output } = await run(peer.path, ['--version'], ROOT)
+  return {
+    name,
+    version: output.trim(),
+    launch: ({ core }) =>
+      pinned({ file: peer.path, args: [], env: core === undefined ? {} : { GOMAXPROCS: '1' } }, core),
+    listen,
+    want
+  }
+}
+
+async function helia(): Promise<Contender | LeftOut> {
+  const name = 'helia'
+  const installed = join(HELIA_FOLDER, 'node_modules', '@helia', 'bitswap', 'package.json')
+  if (!existsSync(installed)) {
+    const { code, output } = await run('npm', ['ci', '--no-progress', '--ignore-scripts'], HELIA_FOLDER)
+    if (code !== 0)
+      return { name, reason: `its packages cannot be installed: ${output.trim().split('\n').at(-1) ?? ''}` }
+  }
+  const { version } = readJson(installed) as { version: string }
+  const libp2p = createRequire(join(HELIA_FOLDER, 'package.json')).resolve('libp2p')
+  return {
+    name,
+    version: `@helia/bitswap ${version}, libp2p ${versionBeside(libp2p)}`,
+    launch: ({ core, nodeFlags }) =>
+      pinned(
+        {
+          file: process.execPath,
+          args: [...NODE_FLAGS, ...nodeFlags, join(HELIA_FOLDER, 'peer.mjs')],
+          env: NODE_ENVIRONMENT
+        },
+        core
+      ),
+    listen: {},
+    want: {}
+  }
+}
+
+/** The version of the package that a file belongs to. */
+function versionBeside(file: string): string {
+  const folder = file.slice(0, file.lastIndexOf('/dist/'))
+  return (readJson(join(folder, 'package.json')) as { version: string }).version
+}
+
+const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'))
+
+/** Runs to the end; `code` is undefined when there is no such program. */
+function run(
+  file: string,
+  args: readonly string[],
+  cwd: string
+): Promise<{ code: number | undefined; output: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(file, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    child.stdout.on('data', (text) => (output += text))
+    child.stderr.on('data', (text) => (output += text))
+    child.once('error', () => resolve({ code: undefined, output }))
+    child.once('exit', (code) => resolve({ code: code ?? 1, output }))
+  })
+}

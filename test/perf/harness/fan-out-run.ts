@@ -1,0 +1,122 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { StatsOutput, WantOutput } from '../peers/commands.ts'
+import type { Contender } from './contender.ts'
+import { Mesh, type MeshNode } from './mesh.ts'
+import { memory, resetPeak } from './process-figures.ts'
+import type { Figures } from './report.ts'
+
+export interface FanOutPlan {
+  readonly contender: Contender
+  readonly recipients: number
+  readonly security: 'tls' | 'noise'
+  readonly nodeFlags: readonly string[]
+}
+
+const MIB = 1_048_576
+/** The slow recipient's link: it needs ten seconds for the object. */
+const SLOW_BYTES_PER_SECOND = 2 * MIB
+const QUIET_MS = 2000
+
+/**
+ * An object of some MiB, in memory already, goes to several peers at once, one of them behind a slow link. What counts is how far
+ * the sender's resident memory rises above its state with the object cached.
+ */
+export async function runObject(plan: FanOutPlan, objectBytes: number): Promise<Figures> {
+  return withFanOut(plan, async ({ sender, fast, slow, mesh }) => {
+    // Once with other blobs, so that what the first transfer brings to life is there.
+    const warm = await put(sender, { from: 1, count: 4, size: MIB })
+    await Promise.all([...fast, slow].map((node) => want(node, warm)))
+    const cids = await put(sender, { from: 100, count: Math.ceil(objectBytes / MIB), size: MIB })
+    await pause(QUIET_MS)
+    resetPeak(sender.process.pid)
+    const cached = memory(sender.process.pid).rssBytes
+    const slowDone = want(slow, cids)
+    const outs = await Promise.all(fast.map((node) => want(node, cids)))
+    const slowOut = await slowDone
+    const { sendBytesPeak = Number.NaN } = await mesh.stats(sender)
+    return {
+      rssAboveCachedMiB: (memory(sender.process.pid).peakBytes - cached) / MIB,
+      rssCachedMiB: cached / MIB,
+      fastestDoneMs: Math.min(...outs.map(lasted)),
+      slowestFastDoneMs: Math.max(...outs.map(lasted)),
+      slowDoneMs: lasted(slowOut),
+      sendBytesPeakMiB: sendBytesPeak / MIB
+    }
+  })
+}
+
+export interface ManyPlan extends FanOutPlan {
+  readonly bytes: number
+}
+
+const OBJECT_BLOBS = 4
+const OBJECTS_AT_ONCE = 64
+
+/**
+ * Much data as objects of 4 MiB, 64 objects wanted at once by each of the recipients, one of them behind a slow link. The sender
+ * makes the bytes when they are read, so what it holds is what is being sent.
+ */
+export async function runMany(plan: ManyPlan): Promise<Figures> {
+  return withFanOut(plan, async ({ sender, fast, slow, mesh }) => {
+    const warm = await put(sender, { from: 1, count: 16, size: MIB })
+    await Promise.all(fast.map((node) => want(node, warm)))
+    const count = Math.ceil(plan.bytes / MIB)
+    const cids = await put(sender, { from: 1000, count, size: MIB, onDemand: true })
+    await pause(QUIET_MS)
+    resetPeak(sender.process.pid)
+    const idle = memory(sender.process.pid).rssBytes
+    const inFlight = OBJECTS_AT_ONCE * OBJECT_BLOBS
+    const slowWant = slow.process.begin<WantOutput>('want', { cids, inFlight })
+    slowWant.out.catch(() => {})
+    const outs = await Promise.all(fast.map((node) => want(node, cids, inFlight)))
+    const { sendBytesPeak = Number.NaN }: StatsOutput = await mesh.stats(sender)
+    const figures = {
+      bytesInFlightPeakMiB: sendBytesPeak / MIB,
+      rssAboveIdleMiB: (memory(sender.process.pid).peakBytes - idle) / MIB,
+      mbPerSecondAllFast: (fast.length * count * MIB) / Math.max(...outs.map(lasted)) / 1000,
+      slowestFastDoneMs: Math.max(...outs.map(lasted))
+    }
+    await slow.process.call('cancel', { want: slowWant.id })
+    return figures
+  })
+}
+
+interface FanOut {
+  readonly mesh: Mesh
+  readonly sender: MeshNode
+  readonly fast: readonly MeshNode[]
+  readonly slow: MeshNode
+}
+
+async function withFanOut(plan: FanOutPlan, measure: (fanOut: FanOut) => Promise<Figures>): Promise<Figures> {
+  const mesh = await Mesh.start({
+    contender: plan.contender,
+    nodes: [
+      { role: 'execution' },
+      ...Array.from({ length: plan.recipients }, (_, at) => ({
+        role: 'access' as const,
+        keep: 0,
+        ...(at === 0 ? { bytesPerSecond: SLOW_BYTES_PER_SECOND } : {})
+      }))
+    ],
+    security: plan.security,
+    nodeFlags: plan.nodeFlags
+  })
+  try {
+    const [sender, slow, ...fast] = mesh.nodes
+    if (sender === undefined || slow === undefined) throw new Error('a fan-out needs two nodes at least')
+    return await measure({ mesh, sender, fast, slow })
+  } finally {
+    await mesh.stop()
+  }
+}
+
+const put = async (node: MeshNode, input: object): Promise<string[]> =>
+  (await node.process.call<{ cids: string[] }>('put', input)).cids
+
+/** From the one that has it: recipients keep nothing. */
+function want(node: MeshNode, cids: readonly string[], inFlight?: number): Promise<WantOutput> {
+  return node.process.call<WantOutput>('want', { cids, ...(inFlight === undefined ? {} : { inFlight }) })
+}
+
+const lasted = ({ startedAt, storedAt }: WantOutput): number => Math.max(...storedAt) - startedAt

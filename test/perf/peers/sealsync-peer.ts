@@ -1,0 +1,291 @@
+/**
+ * A node's network side, driven by JSON lines: the p2p host with a P-256 identity, the exchange, blobs in memory. What a blob
+ * goes through is what it goes through in a node, but for the disk: fetch, verify, store, tell the exchange.
+ */
+import { createHash } from 'node:crypto'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Registry } from 'prom-client'
+import { createBudgetMetrics, defaultBudgetOptions, type MemoryAccount, MemoryBudget } from '#src/budget/index.ts'
+import { createExchange, type Exchange, Libp2pNetwork, type PeerDirectory } from '#src/exchange/index.ts'
+import { silentLogger } from '#src/log/logger.ts'
+import { type Blob, BlobCid, blobOf, type DigestKey, type ExecutionDataId, type PeerIdText } from '#src/model/index.ts'
+import {
+  createHost,
+  createP2pMetrics,
+  defaultHostOptions,
+  generateNetworkKey,
+  type Host,
+  IdentityTable,
+  parseIdentities
+} from '#src/p2p/index.ts'
+import { MemoryBlockstore } from '#src/store/index.ts'
+import { sleep, systemClock, systemRng, toHex } from '#src/util/index.ts'
+import type { ListenInput, NodeAddress, PutInput, StatsOutput, WantInput, WantOutput } from './commands.ts'
+import { monotonicMs, serveLines } from './line-protocol.ts'
+import { testBytes } from './test-blobs.ts'
+
+const CONNECT_LIMIT_MS = 60_000
+const BITSWAP = '/ipfs/bitswap'
+
+/** Blobs in memory: all, or the newest few; and such that are made anew for every reader. */
+class PeerBlobs {
+  readonly #store = new MemoryBlockstore()
+  readonly #onDemand = new Map<DigestKey, { readonly seed: number; readonly size: number }>()
+  readonly #keep: number
+  readonly #order: BlobCid[] = []
+
+  constructor(keep: number) {
+    this.#keep = keep
+  }
+
+  async put(blob: Blob): Promise<void> {
+    if (this.#keep === 0) return
+    await this.#store.put(blob)
+    if (this.#keep === Number.POSITIVE_INFINITY) return
+    this.#order.push(blob.cid)
+    const oldest = this.#order.length > this.#keep ? this.#order.shift() : undefined
+    if (oldest !== undefined) await this.#store.deleteMany([oldest])
+  }
+
+  putOnDemand(cid: BlobCid, seed: number, size: number): void {
+    this.#onDemand.set(cid.key, { seed, size })
+  }
+
+  async has(cid: BlobCid): Promise<boolean> {
+    return this.#onDemand.has(cid.key) || (await this.#store.has(cid))
+  }
+
+  async getSize(cid: BlobCid): Promise<number | undefined> {
+    return this.#onDemand.get(cid.key)?.size ?? (await this.#store.getSize(cid))
+  }
+
+  async get(cid: BlobCid): Promise<Blob | undefined> {
+    const made = this.#onDemand.get(cid.key)
+    // The bytes were hashed when the blob was put; they are the same every time.
+    if (made !== undefined) return { cid, bytes: testBytes(made.seed, made.size) } as Blob
+    return this.#store.get(cid)
+  }
+}
+
+/** An account that remembers the most it has held. */
+class PeakAccount implements MemoryAccount {
+  readonly #inner: MemoryAccount
+  peakBytes = 0
+
+  constructor(inner: MemoryAccount) {
+    this.#inner = inner
+  }
+
+  get name(): string {
+    return this.#inner.name
+  }
+
+  get capBytes(): number {
+    return this.#inner.capBytes
+  }
+
+  get reservedBytes(): number {
+    return this.#inner.reservedBytes
+  }
+
+  tryReserve(bytes: number): boolean {
+    const reserved = this.#inner.tryReserve(bytes)
+    this.peakBytes = Math.max(this.peakBytes, this.#inner.reservedBytes)
+    return reserved
+  }
+
+  release(bytes: number): void {
+    this.#inner.release(bytes)
+  }
+}
+
+interface Running {
+  readonly host: Host
+  readonly exchange: Exchange
+  readonly blobs: PeerBlobs
+  readonly send: PeakAccount
+}
+
+const table = new IdentityTable([])
+const wants = new Map<number, AbortController>()
+const loop = monitorEventLoopDelay({ resolution: 5 })
+let running: Running | undefined
+
+function peer(): Running {
+  if (running === undefined) throw new Error('listen first')
+  return running
+}
+
+async function listen(input: ListenInput): Promise<object> {
+  const register = new Registry()
+  const key = generateNetworkKey()
+  const common = { clock: systemClock, rng: systemRng }
+  const host = await createHost(
+    { ...common, key, table, log: silentLogger, metrics: createP2pMetrics(register) },
+    { ...defaultHostOptions, security: input.security ?? 'both' }
+  )
+  const network = new Libp2pNetwork({
+    libp2p: host.libp2p,
+    onPenalty: (id, reason) => {
+      process.stderr.write(`${host.peerId} penalised ${id}: ${reason}\n`)
+      host.peers.coolDown(id, reason)
+    }
+  })
+  await network.register()
+  const budget = new MemoryBudget({ metrics: createBudgetMetrics(register) }, defaultBudgetOptions)
+  const blobs = new PeerBlobs(input.keep ?? Number.POSITIVE_INFINITY)
+  const send = new PeakAccount(budget.account('send'))
+  const exchange = createExchange(
+    {
+      ...common,
+      network,
+      blocks: blobs,
+      requestFilter: (id) => table.mayRequest(id),
+      peerDirectory: directory(),
+      selfPeer: host.peerId,
+      logger: silentLogger,
+      register,
+      receiveAccount: budget.account('receive'),
+      sendAccount: send
+    },
+    { policy: input.policy ?? 'assigned' }
+  )
+  await host.start()
+  await exchange.start()
+  loop.enable()
+  running = { host, exchange, blobs, send }
+  return {
+    peerId: host.peerId,
+    publicKey: toHex(key.publicKey.point),
+    port: Number(/\/tcp\/(\d+)/.exec(host.addresses()[0] ?? '')?.[1]),
+    version: ''
+  }
+}
+
+/** The same object until the table changes. */
+function directory(): () => PeerDirectory {
+  const read = (): PeerDirectory => ({
+    access: table.accessPeers.map((identity) => identity.peerId),
+    execution: table.executionPeers.map((identity) => identity.peerId)
+  })
+  let current = read()
+  table.onChange(() => {
+    current = read()
+  })
+  return () => current
+}
+
+/** Takes the nodes for the staked set; ends when all of them are connected. */
+async function connect({ nodes }: { readonly nodes: readonly NodeAddress[] }): Promise<object> {
+  const entries = nodes.map(({ publicKey, role, port }) => ({
+    Role: role,
+    Address: `127.0.0.1:${port}`,
+    NodeID: createHash('sha256').update(publicKey).digest('hex'),
+    NetworkPubKey: publicKey
+  }))
+  table.replace(parseIdentities(JSON.stringify(entries)))
+  const deadline = monotonicMs() + CONNECT_LIMIT_MS
+  for (;;) {
+    const statuses = peer().host.peerStatuses()
+    if (statuses.length >= nodes.length - 1 && statuses.every(({ connected }) => connected)) {
+      return { connections: statuses.length }
+    }
+    if (monotonicMs() > deadline) {
+      throw new Error(`${statuses.filter(({ connected }) => !connected).length} peers are not connected`)
+    }
+    await sleep(systemClock, 10)
+  }
+}
+
+async function put({ from, count, size, onDemand }: PutInput): Promise<object> {
+  const { blobs } = peer()
+  const cids: string[] = []
+  for (let seed = from; seed < from + count; seed += 1) {
+    const blob = blobOf(testBytes(seed, size))
+    if (onDemand === true) blobs.putOnDemand(blob.cid, seed, size)
+    else await blobs.put(blob)
+    cids.push(blob.cid.toExecutionDataId())
+  }
+  return { cids }
+}
+
+const parse = (digest: string): BlobCid => BlobCid.fromExecutionDataId(digest as ExecutionDataId)
+
+function announce({ cids }: { readonly cids: readonly string[] }): object {
+  peer().exchange.notifyNewBlobs(cids.map(parse))
+  return {}
+}
+
+async function want(input: WantInput, id: number): Promise<WantOutput> {
+  const { exchange, blobs } = peer()
+  const startedAt = monotonicMs()
+  const controller = new AbortController()
+  wants.set(id, controller)
+  const session = exchange.createSession({
+    temperature: input.hot === true ? 'hot' : 'cold',
+    origins: (input.origins ?? []) as readonly PeerIdText[]
+  })
+  const cids = input.cids.map(parse)
+  const storedAt = new Array<number>(cids.length).fill(0)
+  const fetchOne = async (at: number): Promise<void> => {
+    const blob = await session.fetch(cids[at] as BlobCid, { signal: controller.signal })
+    await blobs.put(blob)
+    exchange.notifyNewBlobs([blob.cid])
+    storedAt[at] = monotonicMs()
+  }
+  let next = 0
+  const worker = async (): Promise<void> => {
+    while (next < cids.length) await fetchOne(next++)
+  }
+  try {
+    await Promise.all(Array.from({ length: Math.min(input.inFlight ?? cids.length, cids.length) }, worker))
+  } finally {
+    wants.delete(id)
+  }
+  return { startedAt, storedAt }
+}
+
+function cancel({ want: id }: { readonly want: number }): object {
+  const controller = wants.get(id)
+  controller?.abort(new Error('cancelled'))
+  return { found: controller !== undefined }
+}
+
+async function held({ cids }: { readonly cids: readonly string[] }): Promise<object> {
+  const found = await Promise.all(cids.map((digest) => peer().blobs.has(parse(digest))))
+  return { held: found.filter(Boolean).length }
+}
+
+function stats(): StatsOutput & { readonly liveWants: number; readonly wantsTimedOut: number } {
+  const { exchange, host, send } = peer()
+  const status = exchange.status()
+  const perPeer = new Map<string, number>()
+  for (const connection of host.libp2p.getConnections()) {
+    const own = connection.streams.filter((stream) => stream.protocol?.includes(BITSWAP)).length
+    const id = connection.remotePeer.toString()
+    perPeer.set(id, (perPeer.get(id) ?? 0) + own)
+  }
+  const lag = loop.percentile(99) / 1e6
+  loop.reset()
+  return {
+    payloadBytes: status.payloadBytes,
+    blobs: status.blobs,
+    wants: { sent: status.wants.sent, cancelled: status.wants.cancelled },
+    messages: status.messages,
+    streams: {
+      opened: status.streams.opened,
+      open: status.streams.open,
+      openPerPeer: Math.max(0, ...perPeer.values())
+    },
+    liveWants: status.wants.live,
+    wantsTimedOut: status.wants.timedOut,
+    sendBytesPeak: send.peakBytes,
+    loopLagP99Ms: lag
+  }
+}
+
+await serveLines({ listen, connect, put, announce, want, cancel, held, stats }, async () => {
+  loop.disable()
+  await running?.exchange.stop()
+  await running?.host.stop()
+})
