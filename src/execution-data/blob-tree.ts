@@ -65,14 +65,17 @@ export function blobCidOf(cid: CidBytes): BlobCid {
 type TreeOptions = Pick<ExecutionDataOptions, 'maxBlobBytes' | 'maxChunks'>
 
 /** Encodes a block in steps. Throws `encode-refused`, also when the root would not fit into one blob, and `limit-exceeded`. */
-export function* encodeBlockSteps(block: BlockExecutionData, options: TreeOptions): Steps<EncodedBlock> {
+function* encodeBlockSteps(block: BlockExecutionData, options: TreeOptions): Steps<EncodedBlock> {
   if (block.chunks.length > options.maxChunks) throw limitExceeded('maxChunks', block.chunks.length, options.maxChunks)
   const trees: Blob[][][] = []
+  const tops: BlobCid[] = []
   for (const chunk of block.chunks) {
-    trees.push(yield* encodeChunkSteps(chunk, options.maxBlobBytes))
+    const levels = yield* encodeChunkSteps(chunk, options.maxBlobBytes)
+    const [top] = levels[0] as [Blob]
+    trees.push(levels)
+    tops.push(top.cid)
     yield
   }
-  const tops = trees.map((levels) => (levels[0]?.[0] as Blob).cid)
   const root = blobOf(serializeRoot({ blockId: block.blockId, chunkIds: tops.map((cid) => cid.toBytes()) }))
   if (root.bytes.length > options.maxBlobBytes) {
     throw new ExecutionDataError('encode-refused', `the root takes ${root.bytes.length} bytes, more than one blob`)

@@ -1,10 +1,8 @@
-import type { Logger } from '../log/logger.ts'
-import type { Blob, BlobCid, SealedBlock } from '../model/index.ts'
-import type { Blockstore } from '../store/blockstore.ts'
-import { type Clock, codeOf, messageOf } from '../util/index.ts'
+import type { SealedBlock } from '../model/index.ts'
+import { codeOf, messageOf } from '../util/index.ts'
 import type { BlobTreeManifest } from './blob-tree.ts'
+import type { DownloaderComponents } from './download-ports.ts'
 import { isMalformed } from './errors.ts'
-import type { ExecutionDataMetrics } from './metrics.ts'
 import type { ExecutionDataOptions } from './options.ts'
 import { type FetchRegister, TreeDownload } from './tree-download.ts'
 import { walkTree } from './tree-walker.ts'
@@ -19,22 +17,6 @@ import { walkTree } from './tree-walker.ts'
  * the store's `put` in the same turn, and the download resolves only when all puts are durable; what is held in memory is
  * bounded whatever the tree, the hint or the peers do; an abort ends everything the download began.
  */
-
-/** One block's way to its peers; the exchange's session has this shape. */
-export interface DownloadSession {
-  /** Resolves with the verified blob, however long it takes. Rejects with the signal's reason. */
-  fetch(cid: BlobCid, options: { readonly signal: AbortSignal }): Promise<Blob>
-}
-
-export interface DownloaderComponents {
-  openSession(block: SealedBlock): DownloadSession
-  readonly blockstore: Pick<Blockstore, 'get' | 'has' | 'put'>
-  /** A blob was just handed to the store, which answers for it from now on. */
-  onStored?(cid: BlobCid): void
-  readonly logger: Logger
-  readonly metrics: ExecutionDataMetrics
-  readonly clock: Clock
-}
 
 export class Downloader {
   readonly #components: DownloaderComponents

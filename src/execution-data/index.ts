@@ -6,16 +6,15 @@ export {
   encodeBlock,
   encodeBlockInTurns
 } from './blob-tree.ts'
-export { blockToJson, type Json, rootToJson } from './canonical-json.ts'
+export { blockToJson, type Json } from './canonical-json.ts'
 export { type CarFile, readCar } from './car/reader.ts'
 export { carHeader, carSectionLength, writeCar } from './car/writer.ts'
-export { Downloader, type DownloaderComponents, type DownloadSession } from './downloader.ts'
+export type { DownloaderComponents, DownloadSession } from './download-ports.ts'
+export { Downloader } from './downloader.ts'
 export {
   ExecutionDataError,
   type ExecutionDataErrorCode,
-  isMalformed,
-  MALFORMED_CODES,
-  type MalformedCode
+  isMalformed
 } from './errors.ts'
 export {
   type ContentCheck,
@@ -31,14 +30,10 @@ export {
   validateExecutionDataOptions
 } from './options.ts'
 export {
-  CHUNK_CODES,
   type Deserialized,
   type DeserializeOptions,
   deserialize,
   serializeChunk,
-  serializeCidList,
-  serializeRoot,
-  TYPE_CODES,
   type TypeCode
 } from './serializer.ts'
 export type {

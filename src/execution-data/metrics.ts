@@ -1,4 +1,5 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
+import { MALFORMED_CODES } from './errors.ts'
 
 /** Counters start at 0 for every label value, so that rates are right from the first sample. */
 export interface ExecutionDataMetrics {
@@ -24,72 +25,31 @@ export interface ExecutionDataMetrics {
   readonly memoryRefused: Counter
 }
 
+const PREFIX = 'sealsync_execution_data'
+
 export function createExecutionDataMetrics(register: Registry): ExecutionDataMetrics {
   const registers = [register]
-  const prefix = 'sealsync_execution_data'
+  const counter = (name: string, help: string): Counter => new Counter({ name: `${PREFIX}_${name}`, help, registers })
+  const labelled = <L extends string>(name: string, help: string, label: L): Counter<L> =>
+    new Counter({ name: `${PREFIX}_${name}`, help, labelNames: [label], registers })
   const metrics: ExecutionDataMetrics = {
-    downloads: new Counter({
-      name: `${prefix}_downloads_total`,
-      help: 'Downloads of a block that ended, by outcome',
-      labelNames: ['outcome'],
-      registers
-    }),
+    downloads: labelled('downloads_total', 'Downloads of a block that ended, by outcome', 'outcome'),
     downloadSeconds: new Histogram({
-      name: `${prefix}_download_duration_seconds`,
+      name: `${PREFIX}_download_duration_seconds`,
       help: 'Time from the request of a block to its last blob being durable',
       // a local block takes milliseconds, one over a slow link seconds, a stalled one minutes
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120],
       registers
     }),
-    blobs: new Counter({
-      name: `${prefix}_blobs_total`,
-      help: 'Blobs that downloads took, by source',
-      labelNames: ['source'],
-      registers
-    }),
-    blobBytes: new Counter({
-      name: `${prefix}_blob_bytes_total`,
-      help: 'Bytes of the blobs that downloads took, by source',
-      labelNames: ['source'],
-      registers
-    }),
-    refetchedBlobs: new Counter({
-      name: `${prefix}_refetched_blobs_total`,
-      help: 'Blobs fetched from the network though the store had them',
-      registers
-    }),
-    extraHintBlobs: new Counter({
-      name: `${prefix}_extra_hint_blobs_total`,
-      help: 'Blobs a hint named that the tree does not have, by whether they had arrived',
-      labelNames: ['arrived'],
-      registers
-    }),
-    extraHintBytes: new Counter({
-      name: `${prefix}_extra_hint_bytes_total`,
-      help: 'Bytes of blobs that arrived by a hint and were dropped',
-      registers
-    }),
-    hintsGivenUp: new Counter({
-      name: `${prefix}_hints_given_up_total`,
-      help: 'Hints given up because too many bytes had not been confirmed by the tree',
-      registers
-    }),
-    malformed: new Counter({
-      name: `${prefix}_malformed_total`,
-      help: 'Execution data that no retry can mend, by error code',
-      labelNames: ['code'],
-      registers
-    }),
-    decodedBytes: new Counter({
-      name: `${prefix}_decoded_bytes_total`,
-      help: 'Decompressed bytes of decoded chunks',
-      registers
-    }),
-    memoryRefused: new Counter({
-      name: `${prefix}_memory_refused_total`,
-      help: 'Decodings put off because the memory account had no room',
-      registers
-    })
+    blobs: labelled('blobs_total', 'Blobs that downloads took, by source', 'source'),
+    blobBytes: labelled('blob_bytes_total', 'Bytes of the blobs that downloads took, by source', 'source'),
+    refetchedBlobs: counter('refetched_blobs_total', 'Blobs fetched from the network though the store had them'),
+    extraHintBlobs: labelled('extra_hint_blobs_total', 'Blobs a hint named that the tree does not have', 'arrived'),
+    extraHintBytes: counter('extra_hint_bytes_total', 'Bytes of blobs that arrived by a hint and were dropped'),
+    hintsGivenUp: counter('hints_given_up_total', 'Hints given up because the tree confirmed too few of their bytes'),
+    malformed: labelled('malformed_total', 'Execution data that no retry can mend, by error code', 'code'),
+    decodedBytes: counter('decoded_bytes_total', 'Decompressed bytes of decoded chunks'),
+    memoryRefused: counter('memory_refused_total', 'Decodings put off because the memory account had no room')
   }
   for (const outcome of ['ok', 'malformed', 'aborted', 'failed']) metrics.downloads.inc({ outcome }, 0)
   for (const source of ['network', 'store']) {
@@ -97,5 +57,6 @@ export function createExecutionDataMetrics(register: Registry): ExecutionDataMet
     metrics.blobBytes.inc({ source }, 0)
   }
   for (const arrived of ['yes', 'no']) metrics.extraHintBlobs.inc({ arrived }, 0)
+  for (const code of MALFORMED_CODES) metrics.malformed.inc({ code }, 0)
   return metrics
 }

@@ -39,7 +39,7 @@ export interface DeserializeOptions extends DecodeOptions {
 }
 
 /** The type code an object begins with: the first byte of its slices, `undefined` when they are all empty. */
-export function codeOf(slices: readonly Uint8Array[]): number | undefined {
+function codeOf(slices: readonly Uint8Array[]): number | undefined {
   for (const slice of slices) if (slice.length > 0) return slice[0]
   return undefined
 }

@@ -1,5 +1,5 @@
 import type { Blob, BlobCid, DigestKey } from '../model/index.ts'
-import type { DownloaderComponents, DownloadSession } from './downloader.ts'
+import type { DownloaderComponents, DownloadSession } from './download-ports.ts'
 import { ExecutionDataError } from './errors.ts'
 import { FetchGate } from './fetch-gate.ts'
 import { HintFetch } from './hint-fetch.ts'

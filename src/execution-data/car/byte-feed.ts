@@ -8,10 +8,7 @@ export class ByteFeed {
   #at = 0
 
   constructor(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) {
-    this.#source =
-      Symbol.asyncIterator in source
-        ? source[Symbol.asyncIterator]()
-        : (source as Iterable<Uint8Array>)[Symbol.iterator]()
+    this.#source = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
   }
 
   /** A varint up to 2^53 − 1, `undefined` at the end of the source. `what` stands for the error. */

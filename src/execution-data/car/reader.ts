@@ -1,6 +1,8 @@
-import { decode } from 'cborg'
 import { type Blob, BlobCid, verifyBlob } from '../../model/index.ts'
 import { cidForm, sha256Digest } from '../cbor/cid-form.ts'
+import { Fields, readList } from '../cbor/decode-parts.ts'
+import { CborReader } from '../cbor/reader.ts'
+import { Shape } from '../cbor/shape.ts'
 import { ExecutionDataError } from '../errors.ts'
 import type { ExecutionDataOptions } from '../options.ts'
 import { ByteFeed } from './byte-feed.ts'
@@ -47,24 +49,30 @@ function malformed(message: string, cause?: unknown): ExecutionDataError {
   return new ExecutionDataError('car-malformed', message, { cause })
 }
 
+const HEADER = new Shape(['roots', 'version'])
+const MAX_ROOTS = 100
+
 function readRoots(header: Uint8Array): BlobCid[] {
-  let value: unknown
+  let version = 0
+  let roots: (Uint8Array | null)[] | null = null
   try {
-    value = decode(header, { tags: linkTags, strict: true, useMaps: false })
+    const reader = new CborReader(header, { materialize: true, maxItems: MAX_ROOTS })
+    const fields = new Fields(reader, HEADER)
+    for (let field = fields.next(); field >= 0; field = fields.next()) {
+      if (field === 0) roots = readList(reader, (item) => item.byteString())
+      else version = reader.uint(255)
+    }
   } catch (error) {
-    throw malformed('the header is not dag-cbor', error)
+    throw malformed('the header is not what a CAR file has', error)
   }
-  const { version, roots } = (value ?? {}) as { version?: unknown; roots?: unknown }
   if (version !== 1) throw malformed('not a CAR file of version 1')
-  if (!Array.isArray(roots) || roots.length === 0) throw malformed('the header names no root')
+  if (roots === null || roots.length === 0) throw malformed('the header names no root')
+  // in dag-cbor a link is tag 42 around 00 and the CID
   return roots.map((root) => {
-    if (!(root instanceof Uint8Array) || root[0] !== 0) throw malformed('a root that is no CID')
+    if (root === null || root[0] !== 0) throw malformed('a root that is no CID')
     return addressOf(root.subarray(1))
   })
 }
-
-/** Tag 42 stays what it is: 00 and the CID. */
-const linkTags = { 42: (decodeInner: () => unknown): unknown => decodeInner() }
 
 function addressOf(cid: Uint8Array): BlobCid {
   const problem = cidForm(cid)

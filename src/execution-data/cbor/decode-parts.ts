@@ -7,7 +7,8 @@ import type {
   TransactionBody,
   TransactionSignature
 } from '../types.ts'
-import { type CborReader, DONE, EMPTY_BYTES, NIL, UNKNOWN_KEY } from './reader.ts'
+import { DONE, NIL } from './cursor.ts'
+import { type CborReader, EMPTY_BYTES, UNKNOWN_KEY } from './reader.ts'
 import { EVENT, KEY, KEY_PART, PAYLOAD, PROPOSAL_KEY, RESULT, type Shape, SIGNATURE, TRANSACTION } from './shape.ts'
 
 /**
@@ -70,8 +71,8 @@ export function readList<T>(reader: CborReader, read: (reader: CborReader) => T)
   return list
 }
 
-export const readBytes = (reader: CborReader): Uint8Array | null => reader.bytes()
-export const readAddress = (reader: CborReader): Uint8Array => reader.fixed(8)
+const readBytes = (reader: CborReader): Uint8Array | null => reader.bytes()
+const readAddress = (reader: CborReader): Uint8Array => reader.fixed(8)
 export const readIdentifier = (reader: CborReader): Uint8Array => reader.fixed(32)
 
 export function readEvent(reader: CborReader): Event {

@@ -22,7 +22,8 @@ import {
   readResult,
   readTransaction
 } from './decode-parts.ts'
-import { type CborReader, DONE, NIL } from './reader.ts'
+import { DONE, NIL } from './cursor.ts'
+import type { CborReader } from './reader.ts'
 import { CHUNK, CID, COLLECTION, ROOT, TRIE_UPDATE } from './shape.ts'
 
 /**

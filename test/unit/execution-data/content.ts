@@ -1,4 +1,3 @@
-import { BlobCid, type BlockId } from '#src/model/index.ts'
 import type {
   BlockExecutionData,
   BlockExecutionDataRoot,
@@ -8,34 +7,83 @@ import type {
   TransactionBody,
   TransactionSignature
 } from '#src/execution-data/types.ts'
+import { BlobCid, type BlockId } from '#src/model/index.ts'
 import { type ByteGenerator, generate, hexBytes } from './fixtures.ts'
 
-/** Canonical JSON of the vectors, read back into execution data. */
+/** Canonical JSON of the vectors (test/fixtures/README.md), read back into execution data. */
 
-// biome-ignore lint: the vectors are data of a known form
-type Data = any
+type Bytes = string | ByteGenerator
 
-const bytes = (value: string | ByteGenerator): Uint8Array =>
-  typeof value === 'string' ? hexBytes(value) : generate(value)
-const nullable = (value: string | ByteGenerator | null): Uint8Array | null => (value === null ? null : bytes(value))
+export interface BlockJson {
+  BlockID: string
+  ChunkExecutionDatas: ChunkJson[]
+}
 
-function list<T>(items: Data[] | null, read: (item: Data) => T): T[] | null {
+export interface RootJson {
+  BlockID: string
+  ChunkExecutionDataIDs: (string | null)[] | null
+}
+
+export interface ChunkJson {
+  Events: EventJson[] | null
+  Collection: { Transactions: (TransactionJson | null)[] | null } | null
+  TrieUpdate: { Paths: Bytes[] | null; Payloads: (PayloadJson | null)[] | null; RootHash: Bytes } | null
+  TransactionResults: { Failed: boolean; TransactionID: Bytes; ComputationUsed: string }[] | null
+}
+
+interface EventJson {
+  Type: string
+  Payload: Bytes | null
+  EventIndex: number
+  TransactionID: Bytes
+  TransactionIndex: number
+}
+
+interface PayloadJson {
+  Key: { KeyParts: { Type: number; Value: Bytes | null }[] | null }
+  Value: Bytes
+}
+
+interface TransactionJson {
+  Payer: Bytes
+  Script: Bytes | null
+  GasLimit: string
+  Arguments: (Bytes | null)[] | null
+  Authorizers: Bytes[] | null
+  ProposalKey: { Address: Bytes; KeyIndex: number; SequenceNumber: string }
+  ReferenceBlockID: Bytes
+  PayloadSignatures: SignatureJson[] | null
+  EnvelopeSignatures: SignatureJson[] | null
+}
+
+interface SignatureJson {
+  Address: Bytes
+  KeyIndex: number
+  Signature: Bytes | null
+  SignerIndex: number | string
+  ExtensionData: Bytes | null
+}
+
+const bytes = (value: Bytes): Uint8Array => (typeof value === 'string' ? hexBytes(value) : generate(value))
+const nullable = (value: Bytes | null): Uint8Array | null => (value === null ? null : bytes(value))
+
+function list<J, T>(items: J[] | null, read: (item: J) => T): T[] | null {
   return items === null ? null : items.map(read)
 }
 
-export function blockFromJson(json: Data): BlockExecutionData {
+export function blockFromJson(json: BlockJson): BlockExecutionData {
   return { blockId: json.BlockID as BlockId, chunks: json.ChunkExecutionDatas.map(chunkFromJson) }
 }
 
-export function rootFromJson(json: Data): BlockExecutionDataRoot {
+export function rootFromJson(json: RootJson): BlockExecutionDataRoot {
   return { blockId: json.BlockID as BlockId, chunkIds: cidListFromJson(json.ChunkExecutionDataIDs) }
 }
 
-export function cidListFromJson(json: Data): CidBytes[] | null {
+export function cidListFromJson(json: (string | null)[] | null): CidBytes[] | null {
   return list(json, (cid) => (cid === null ? null : (BlobCid.parse(cid) as BlobCid).toBytes()))
 }
 
-export function chunkFromJson(json: Data): ChunkExecutionData {
+export function chunkFromJson(json: ChunkJson): ChunkExecutionData {
   return {
     events: list(json.Events, (event) => ({
       type: event.Type,
@@ -61,7 +109,7 @@ export function chunkFromJson(json: Data): ChunkExecutionData {
   }
 }
 
-function payload(json: Data): Payload | null {
+function payload(json: PayloadJson | null): Payload | null {
   if (json === null) return null
   return {
     keyParts: list(json.Key.KeyParts, (part) => ({ type: part.Type, value: nullable(part.Value) })),
@@ -69,7 +117,7 @@ function payload(json: Data): Payload | null {
   }
 }
 
-function transaction(json: Data): TransactionBody | null {
+function transaction(json: TransactionJson | null): TransactionBody | null {
   if (json === null) return null
   return {
     payer: bytes(json.Payer),
@@ -88,7 +136,7 @@ function transaction(json: Data): TransactionBody | null {
   }
 }
 
-function signature(json: Data): TransactionSignature {
+function signature(json: SignatureJson): TransactionSignature {
   return {
     address: bytes(json.Address),
     keyIndex: json.KeyIndex,

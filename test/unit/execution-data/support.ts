@@ -27,7 +27,7 @@ export async function storeOf(blobs: readonly Blob[]): Promise<MemoryBlockstore>
   return store
 }
 
-export const stillClock: Clock = { now: () => 0, wallNow: () => 0, setTimer: () => ({ cancel() {} }) }
+const stillClock: Clock = { now: () => 0, wallNow: () => 0, setTimer: () => ({ cancel() {} }) }
 
 export interface Fetched {
   readonly cid: BlobCid
@@ -40,9 +40,9 @@ export interface Bench {
   readonly metrics: ExecutionDataMetrics
   readonly fetched: Fetched[]
   readonly stored: BlobCid[]
-  download(block: SealedBlock, signal?: AbortSignal): ReturnType<Downloader['download']>
+  readonly download: (block: SealedBlock, signal?: AbortSignal) => ReturnType<Downloader['download']>
   /** A sample by its name behind the prefix, and its labels as they are written. */
-  value(name: string, labels?: string): Promise<number>
+  readonly value: (name: string, labels?: string) => Promise<number>
 }
 
 /** A downloader over an empty memory store, whose session gives the blobs of `peer` and never answers for others. */
@@ -85,7 +85,7 @@ export function bench(
     fetched,
     stored,
     download: (block, signal = new AbortController().signal) => downloader.download(block, { signal }),
-    async value(name, labels) {
+    value: async (name, labels) => {
       const text = await register.getSingleMetricAsString(`sealsync_execution_data_${name.replace(/_count$/, '')}`)
       const line = `sealsync_execution_data_${name}${labels === undefined ? '' : `{${labels}}`} `
       return Number(

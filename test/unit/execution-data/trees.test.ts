@@ -33,7 +33,7 @@ const NEVER_TO_COME = new Set(['null-cid-in-list', 'null-cid-in-root'])
 
 describe('odd trees', () => {
   for (const vector of readJson<TreeVector[]>('trees/trees.json')) {
-    const id = (BlobCid.parse(vector.rootCid) as BlobCid).toExecutionDataId() as ExecutionDataId
+    const id = (BlobCid.parse(vector.rootCid) as BlobCid).toExecutionDataId()
     const refusal = refused[vector.name]
 
     test(`${vector.name}: ${vector.downloader.accepted ? 'downloaded' : 'not downloaded'}`, async () => {
