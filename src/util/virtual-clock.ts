@@ -40,6 +40,7 @@ export class VirtualClock implements Clock {
    * `afterEvent` is for invariants.
    */
   async run(until: number, afterEvent?: () => void): Promise<void> {
+    await settle()
     for (;;) {
       const next = this.#heap[0]
       if (next === undefined || next.at > until) break

@@ -1,21 +1,17 @@
 import { type Blob, type BlobCid, blobFromHashed, type DigestKey, type PeerIdText } from '../../model/index.ts'
-import { backoffMs, type Clock, type Rng } from '../../util/index.ts'
+import type { Clock, Rng } from '../../util/index.ts'
 import type { TimerWheel } from '../../util/timer-wheel.ts'
 import { ExchangeError } from '../errors.ts'
 import type { WantState as WantReport } from '../exchange.ts'
 import type { Presence, ReceivedBlock } from '../message/types.ts'
-import type { ExchangeMetrics, WantOutcome } from '../metrics.ts'
+import type { ExchangeMetrics } from '../metrics.ts'
 import type { ExchangeOptions } from '../options.ts'
-import { type ClockLimits, HotLimit, wantDelay } from './clocks.ts'
-import type { Choice, PeerChoice } from './peer-choice.ts'
-import { PeerState, type Strike } from './peer-state.ts'
+import { Asking } from './asking.ts'
+import { wantDelay } from './clocks.ts'
+import type { PeerChoice } from './peer-choice.ts'
+import { PeerState } from './peer-state.ts'
 import type { Want } from './want.ts'
 import { WantTable } from './want-table.ts'
-
-/** Wants in a row for which all peers were busy, after which the rest is not tried. */
-const BUSY_IN_A_ROW = 16
-/** A struck peer keeps wants that are younger: their answer may be on its way. */
-const YOUNG_MS = 600
 
 /** How words reach a connected peer. */
 export interface ClientLink {
@@ -55,17 +51,14 @@ export class ExchangeClient {
   readonly #options: ExchangeOptions
   readonly #table: WantTable
   readonly #peers = new Map<PeerIdText, PeerState>()
-  readonly #hotLimit: HotLimit
-  #sizeEstimate: number
-  #pumpSet = false
+  readonly #asking: Asking
   #stopped = false
 
   constructor(components: ClientComponents, options: ExchangeOptions) {
     this.#components = components
     this.#options = options
     this.#table = new WantTable(options.client.maxLiveWants)
-    this.#hotLimit = new HotLimit(options.client)
-    this.#sizeEstimate = options.client.firstSizeEstimateBytes
+    this.#asking = new Asking(components, options.client, { table: this.#table, peers: this.#peers })
   }
 
   get liveWants(): number {
@@ -118,7 +111,7 @@ export class ExchangeClient {
       }
       want.waiters.add(waiter)
       signal.addEventListener('abort', onAbort, { once: true })
-      this.#pumpSoon()
+      this.#asking.pumpSoon()
     })
   }
 
@@ -128,7 +121,7 @@ export class ExchangeClient {
     const now = this.#components.clock.now()
     const peer = want.owner === undefined ? undefined : this.#peers.get(want.owner)
     const at = this.#components.wheel.now()
-    const next = peer === undefined ? undefined : wantDelay(want, peer, this.#limits())
+    const next = peer === undefined ? undefined : wantDelay(want, peer, this.#asking.limits())
     return {
       askedPeers: want.asks,
       lastAnswerMsAgo: want.lastAnswerAt === undefined ? undefined : now - want.lastAnswerAt,
@@ -139,14 +132,14 @@ export class ExchangeClient {
   connected(peer: PeerIdText): void {
     this.#peers.set(peer, new PeerState(peer, this.#options.client))
     for (const want of this.#table.values()) want.tried.delete(peer)
-    for (const want of this.#table.resting()) this.#setPending(want)
-    this.#pumpSoon()
+    for (const want of this.#table.resting()) this.#asking.setPending(want)
+    this.#asking.pumpSoon()
   }
 
   disconnected(peer: PeerIdText): void {
     const state = this.#peers.get(peer)
     if (state === undefined) return
-    for (const want of this.#wantsOf(state)) this.#moveOn(want, 'lost', false)
+    for (const want of this.#asking.wantsOf(state)) this.#asking.moveOn(want, 'lost', false)
     this.#peers.delete(peer)
   }
 
@@ -156,7 +149,7 @@ export class ExchangeClient {
     for (const key of keys) {
       const want = this.#table.get(key)
       if (want?.owner !== peer || want.state !== 'asked') continue
-      this.#enter(want, 'sent')
+      this.#asking.enter(want, 'sent')
       want.sentAt = now
     }
   }
@@ -165,8 +158,8 @@ export class ExchangeClient {
   controlLost(peer: PeerIdText): void {
     const state = this.#peers.get(peer)
     if (state === undefined) return
-    for (const want of this.#wantsOf(state)) {
-      this.#enter(want, 'asked')
+    for (const want of this.#asking.wantsOf(state)) {
+      this.#asking.enter(want, 'asked')
       this.#components.link(peer)?.queueWant(want.key, want.wantEntry)
     }
   }
@@ -183,7 +176,7 @@ export class ExchangeClient {
       const want = this.#table.get(presence.key)
       if (want?.owner === peer) this.#onAnswer(want, state, presence.have)
     }
-    this.#pumpSoon()
+    this.#asking.pumpSoon()
   }
 
   admit(peer: PeerIdText): 'take' | 'skip' {
@@ -214,7 +207,7 @@ export class ExchangeClient {
     totals.usefulBytes += block.length
     totals.usefulBlocks += 1
     const blob = blobFromHashed(block.digest, block.assemble())
-    this.#sizeEstimate += (block.length - this.#sizeEstimate) / 16
+    this.#asking.sizeEstimate += (block.length - this.#asking.sizeEstimate) / 16
     state?.delivered(block.length, this.#components.clock.now())
     state?.answered()
     this.#deliver(want, blob, peer)
@@ -240,12 +233,13 @@ export class ExchangeClient {
     const state = this.#peers.get(peer)
     if (state === undefined) return
     state.receivingSince = -1
-    if (blame) this.#strike(state, 'stalled')
-    for (const want of this.#wantsOf(state)) if (want.state !== 'asked') this.#moveOn(want, 'lost', true)
+    if (blame) this.#asking.strike(state, 'stalled')
+    for (const want of this.#asking.wantsOf(state)) if (want.state !== 'asked') this.#asking.moveOn(want, 'lost', true)
   }
 
   stop(): void {
     this.#stopped = true
+    this.#asking.stop()
     for (const want of [...this.#table.values()]) {
       const waiters = [...want.waiters]
       this.#end(want)
@@ -260,8 +254,8 @@ export class ExchangeClient {
     const state = this.#peers.get(peer)
     if (state === undefined || state.excuse(block.key, clock.now())) return
     metrics.totals.refusals.wrong += 1
-    this.#strike(state, 'wrong')
-    for (const want of this.#wantsOf(state)) if (want.state !== 'asked') this.#moveOn(want, 'lost', true)
+    this.#asking.strike(state, 'wrong')
+    for (const want of this.#asking.wantsOf(state)) if (want.state !== 'asked') this.#asking.moveOn(want, 'lost', true)
     this.#charge(peer, block.length)
   }
 
@@ -275,24 +269,24 @@ export class ExchangeClient {
     const waited = (clock.now() - want.createdAt) / 1000
     metrics.deliverySeconds.observe({ temperature: want.hot ? 'hot' : 'cold' }, waited)
     metrics.asksPerBlob.observe(want.asks)
-    if (want.hot && want.asks === 1) this.#hotLimit.sample(waited * 1000)
+    if (want.hot && want.asks === 1) this.#asking.hotLimit.sample(waited * 1000)
     for (const peer of want.passedOver) {
       const state = peer === from ? undefined : this.#peers.get(peer)
-      if (state !== undefined) this.#strike(state, 'undelivered')
+      if (state !== undefined) this.#asking.strike(state, 'undelivered')
     }
     const waiters = [...want.waiters]
-    this.#release(want, 'delivered', want.owner !== from)
+    this.#asking.release(want, 'delivered', want.owner !== from)
     this.#end(want)
     for (const waiter of waiters) waiter.deliver(blob)
-    this.#pumpSoon()
+    this.#asking.pumpSoon()
   }
 
   #leave(want: Want, waiter: typeof want.waiters extends Set<infer W> ? W : never): void {
     want.waiters.delete(waiter)
     if (want.waiters.size > 0 || want.state === 'done') return
-    this.#release(want, 'aborted', true)
+    this.#asking.release(want, 'aborted', true)
     this.#end(want)
-    this.#pumpSoon()
+    this.#asking.pumpSoon()
   }
 
   #end(want: Want): void {
@@ -302,162 +296,26 @@ export class ExchangeClient {
     this.#table.move(want, 'done')
   }
 
-  #wantsOf(state: PeerState): Want[] {
-    const wants: Want[] = []
-    for (const key of state.outstanding) {
-      const want = this.#table.get(key)
-      if (want?.owner === state.peer) wants.push(want)
-    }
-    return wants
-  }
-
-  #pumpSoon(): void {
-    if (this.#pumpSet || this.#stopped) return
-    this.#pumpSet = true
-    queueMicrotask(() => {
-      this.#pumpSet = false
-      this.#pump()
-    })
-  }
-
-  #pump(): void {
-    const now = this.#components.clock.now()
-    let busy = 0
-    for (const want of this.#table.pending()) {
-      if (want.hot && now - want.createdAt > this.#options.client.hotForMs) want.hot = false
-      want.sizeEstimate = this.#sizeEstimate
-      const choice = this.#components.choice.next(want, this.#peers, now)
-      busy = choice.kind === 'busy' ? busy + 1 : 0
-      if (busy >= BUSY_IN_A_ROW) return
-      this.#apply(want, choice)
-    }
-  }
-
-  #apply(want: Want, choice: Choice): void {
-    if (choice.kind === 'ask') this.#ask(want, choice.peer, choice.patienceMs)
-    else if (choice.kind === 'nobody') this.#rest(want)
-  }
-
-  #ask(want: Want, peer: PeerIdText, patienceMs: number): void {
-    const link = this.#components.link(peer)
-    const state = this.#peers.get(peer)
-    if (link === undefined || state === undefined) {
-      want.tried.add(peer)
-      return
-    }
-    want.owner = peer
-    want.patienceMs = patienceMs
-    want.ackedBy = 'none'
-    want.charged = want.sizeEstimate
-    want.asks += 1
-    want.tried.add(peer)
-    state.asked(want.key, want.charged, this.#components.clock.now())
-    this.#components.metrics.totals.wantsSent += 1
-    this.#enter(want, 'asked')
-    link.queueWant(want.key, want.wantEntry)
-  }
-
-  #rest(want: Want): void {
-    const { wheel, rng } = this.#components
-    const delay = backoffMs(want.round, { ...this.#options.client.roundBackoffMs, jitter: 0.2 }, rng)
-    want.round += 1
-    want.tried.clear()
-    want.timer?.cancel()
-    this.#table.move(want, 'resting')
-    want.since = wheel.now() + delay
-    want.timer = wheel.schedule(delay, () => {
-      this.#setPending(want)
-      this.#pumpSoon()
-    })
-  }
-
-  #setPending(want: Want): void {
-    want.timer?.cancel()
-    want.timer = undefined
-    this.#table.move(want, 'pending')
-  }
-
-  /** Into a state with an owner; its clock starts. */
-  #enter(want: Want, state: 'asked' | 'sent' | 'acked'): void {
-    this.#table.move(want, state)
-    want.since = this.#components.wheel.now()
-    this.#watch(want)
-  }
-
-  #watch(want: Want): void {
-    want.timer?.cancel()
-    const { wheel } = this.#components
-    const peer = want.owner === undefined ? undefined : this.#peers.get(want.owner)
-    if (peer === undefined) return
-    const delay = wantDelay(want, peer, this.#limits())
-    want.timer = wheel.schedule(delay, () => {
-      want.timer = undefined
-      const rest = wantDelay(want, peer, this.#limits())
-      if (rest > 0) this.#watch(want)
-      else this.#timeUp(want, peer)
-    })
-  }
-
-  #limits(): ClockLimits {
-    return { at: this.#components.wheel.now(), options: this.#options.client, hotLimitMs: this.#hotLimit.ms }
-  }
-
-  #timeUp(want: Want, peer: PeerState): void {
-    const outcome: WantOutcome = want.state === 'asked' ? 'unsent' : want.state === 'sent' ? 'silent' : 'undelivered'
-    this.#components.metrics.totals.wantsTimedOut += 1
-    if (outcome !== 'undelivered') this.#strike(peer, 'silent')
-    else if (want.ackedBy === 'have') this.#strike(peer, 'undelivered')
-    else want.passedOver.add(peer.peer)
-    if (want.owner === peer.peer) this.#moveOn(want, outcome, true)
-  }
-
   #onAnswer(want: Want, state: PeerState, have: boolean): void {
     want.lastAnswerAt = this.#components.clock.now()
     state.answered()
     if (want.state === 'sent') this.#sample(want, state)
     if (!have && (want.patienceMs === 0 || want.ackedBy === 'have')) {
-      this.#moveOn(want, 'denied', true)
+      this.#asking.moveOn(want, 'denied', true)
       return
     }
     // Only the first answer starts the hard limit: a peer cannot put it off by saying HAVE again and again.
     if (want.ackedBy !== 'none' && !(have && want.ackedBy === 'dont-have')) return
     const first = want.ackedBy === 'none'
     want.ackedBy = have ? 'have' : 'dont-have'
-    if (first || want.state !== 'acked') this.#enter(want, 'acked')
-    else this.#watch(want)
+    if (first || want.state !== 'acked') this.#asking.enter(want, 'acked')
+    else this.#asking.watch(want)
   }
 
   #sample(want: Want, state: PeerState): void {
     const elapsed = this.#components.clock.now() - want.sentAt
     state.sampleRtt(elapsed)
     this.#components.metrics.ackSeconds.observe(elapsed / 1000)
-  }
-
-  /** A peer that lied or stalled loses what it has held for a while. */
-  #strike(state: PeerState, reason: Strike): void {
-    state.strike(reason, this.#components.clock.now())
-    if (reason === 'silent') return
-    const at = this.#components.wheel.now()
-    for (const want of this.#wantsOf(state)) {
-      if (want.state === 'acked' && at - want.since > YOUNG_MS) this.#moveOn(want, 'undelivered', true)
-    }
-  }
-
-  #moveOn(want: Want, outcome: WantOutcome, cancel: boolean): void {
-    this.#release(want, outcome, cancel)
-    this.#setPending(want)
-    this.#pumpSoon()
-  }
-
-  #release(want: Want, outcome: WantOutcome, cancel: boolean): void {
-    want.timer?.cancel()
-    want.timer = undefined
-    const owner = want.owner
-    if (owner === undefined) return
-    want.owner = undefined
-    this.#components.metrics.totals.wants[outcome] += 1
-    this.#peers.get(owner)?.settled(want.key, want.charged)
-    if (cancel) this.#components.link(owner)?.queueCancel(want.key, want.cancelEntry)
   }
 }
 

@@ -44,8 +44,7 @@ export class WantTable {
   add(cid: BlobCid, now: number): Want {
     const want = new Want(cid, now)
     this.#all.set(want.key, want)
-    if (this.live < this.#maxLive) this.move(want, 'pending')
-    else this.#waiting.add(want)
+    this.move(want, this.live <= this.#maxLive ? 'pending' : 'waiting')
     return want
   }
 

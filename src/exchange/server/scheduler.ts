@@ -46,23 +46,24 @@ export class Scheduler {
 
   #pick(queueOf: (ledger: PeerLedger) => DigestQueue, ready: (ledger: PeerLedger) => boolean): Turn | undefined {
     const able = [...this.#ring].filter((ledger) => queueOf(ledger).size > 0 && ready(ledger))
-    if (able.length === 0) return undefined
-    for (;;) {
-      for (const ledger of able) {
-        const queue = queueOf(ledger)
-        const size = sizeOf(ledger.wants.get(queue.peek() as DigestKey))
-        if (ledger.deficit < size) {
-          ledger.deficit += this.#limits.quantumBytes
-          continue
-        }
-        const turn = this.#fill(ledger, queue)
-        ledger.deficit -= turn.bytes
-        // To the end of the ring, so that ties go round.
-        this.#ring.delete(ledger)
-        this.#ring.add(ledger)
-        return turn
-      }
+    let chosen: PeerLedger | undefined
+    let rounds = Number.POSITIVE_INFINITY
+    for (const ledger of able) {
+      const size = sizeOf(ledger.wants.get(queueOf(ledger).peek() as DigestKey))
+      const needed = Math.max(0, Math.ceil((size - ledger.deficit) / this.#limits.quantumBytes))
+      if (needed >= rounds) continue
+      rounds = needed
+      chosen = ledger
     }
+    if (chosen === undefined) return undefined
+    // Whole rounds for all of them at once, until the first can pay for its block.
+    for (const ledger of able) ledger.deficit += rounds * this.#limits.quantumBytes
+    const turn = this.#fill(chosen, queueOf(chosen))
+    chosen.deficit -= turn.bytes
+    // To the end of the ring, so that ties go round.
+    this.#ring.delete(chosen)
+    this.#ring.add(chosen)
+    return turn
   }
 
   /** The first block, and small ones behind it as long as they fit. */

@@ -9,6 +9,7 @@ import type { ExchangeTotals } from '../metrics.ts'
 import type { ServerOptions } from '../options.ts'
 import { InFlight } from './in-flight.ts'
 import { type LedgerWant, PeerLedger } from './ledger.ts'
+import { Lookups } from './lookups.ts'
 import { Scheduler, type Turn } from './scheduler.ts'
 import { BlockWriter, type DataLink, type Outgoing } from './writer.ts'
 
@@ -57,8 +58,7 @@ export class ExchangeServer {
   readonly #peers = new Map<PeerIdText, Served>()
   /** Who wants a digest: the reverse of the ledgers. */
   readonly #wanters = new Map<DigestKey, Set<PeerLedger>>()
-  #lookups: (() => Promise<void>)[] = []
-  #looking = 0
+  readonly #lookups: Lookups
   #turnSet = false
   /** The send account was full; set until a block has left. */
   #full = false
@@ -72,6 +72,7 @@ export class ExchangeServer {
       this.#turnSoon()
     })
     this.#scheduler = new Scheduler(options)
+    this.#lookups = new Lookups(options.maxLookups)
   }
 
   get ledgerWants(): number {
@@ -188,7 +189,7 @@ export class ExchangeServer {
 
   stop(): void {
     this.#stopped = true
-    this.#lookups = []
+    this.#lookups.clear()
     for (const peer of [...this.#peers.keys()]) this.disconnected(peer)
   }
 
@@ -212,7 +213,7 @@ export class ExchangeServer {
       }
       this.#remove(ledger, victim.key)
     }
-    if (this.#lookups.length >= this.#options.maxLookups * 64) {
+    if (this.#lookups.full) {
       this.#refuse(served, entry, 'lookups')
       return
     }
@@ -225,7 +226,7 @@ export class ExchangeServer {
     known.form = entry.form
     known.sendDontHave = entry.sendDontHave
     known.ackQueued = entry.ackQueued
-    if (known.state === 'waiting') this.#look(served, known)
+    if (known.state === 'waiting' && !this.#lookups.full) this.#look(served, known)
     else if (known.state === 'queued' && known.ackQueued) this.#presence(served, known, true)
   }
 
@@ -265,7 +266,7 @@ export class ExchangeServer {
   #look(served: Served, want: LedgerWant): void {
     want.state = 'looking'
     const { ledger } = served
-    this.#lookups.push(async () => {
+    this.#lookups.add(async () => {
       if (ledger.wants.get(want.key) !== want || want.state !== 'looking') return
       const size = await this.#components.blocks.getSize(BlobCid.fromKey(want.key)).catch(() => undefined)
       if (ledger.wants.get(want.key) !== want || want.state !== 'looking') return
@@ -276,19 +277,6 @@ export class ExchangeServer {
         if (want.sendDontHave) this.#presence(served, want, false)
       }
     })
-    this.#lookOn()
-  }
-
-  #lookOn(): void {
-    while (this.#looking < this.#options.maxLookups) {
-      const lookup = this.#lookups.shift()
-      if (lookup === undefined) return
-      this.#looking += 1
-      void lookup().finally(() => {
-        this.#looking -= 1
-        this.#lookOn()
-      })
-    }
   }
 
   /** The block is here: HAVE for a want-have, a place in the queue for a want-block. */

@@ -17,6 +17,7 @@ export interface HostNode {
   readonly blobs: MemoryBlobs
   readonly exchange: Exchange
   readonly penalties: string[]
+  readonly register: Registry
   /** Fetches, stores and tells the exchange, as a node does. */
   fetch(blob: Pick<Blob, 'cid'>, temperature?: 'hot' | 'cold', signal?: AbortSignal): Promise<Blob>
   /** Puts a blob as if the node had made it. */
@@ -69,6 +70,7 @@ async function startNode(host: Libp2p, shape: NodeShape): Promise<HostNode> {
   const peer = host.peerId.toString() as PeerIdText
   const blobs = new MemoryBlobs()
   const penalties: string[] = []
+  const register = new Registry()
   const network = new Libp2pNetwork({ libp2p: host, onPenalty: (_, reason) => penalties.push(reason) })
   await network.register()
   const exchange = createExchange(
@@ -81,7 +83,7 @@ async function startNode(host: Libp2p, shape: NodeShape): Promise<HostNode> {
       clock: systemClock,
       rng: seededRng(shape.seed),
       logger: silentLogger,
-      register: new Registry()
+      register
     },
     shape.options
   )
@@ -97,6 +99,7 @@ async function startNode(host: Libp2p, shape: NodeShape): Promise<HostNode> {
     blobs,
     exchange,
     penalties,
+    register,
     make,
     async fetch(blob, temperature = 'cold', signal = AbortSignal.timeout(20_000)) {
       const origins = temperature === 'hot' ? shape.directory.execution : []

@@ -1,0 +1,192 @@
+import type { PeerIdText } from '../../model/index.ts'
+import { backoffMs } from '../../util/index.ts'
+import type { WantOutcome } from '../metrics.ts'
+import type { ClientOptions } from '../options.ts'
+import type { ClientComponents } from './client.ts'
+import { type ClockLimits, HotLimit, wantDelay } from './clocks.ts'
+import type { Choice } from './peer-choice.ts'
+import type { PeerState, Strike } from './peer-state.ts'
+import type { Want } from './want.ts'
+import type { WantTable } from './want-table.ts'
+
+/** Wants in a row for which all peers were busy, after which the rest is not tried. */
+const BUSY_IN_A_ROW = 16
+/** A struck peer keeps wants that are younger: their answer may be on its way. */
+const YOUNG_MS = 600
+
+/**
+ * Who is asked for which want, and when a want moves on: pending → asked → sent → acked, and back to pending when its time
+ * is up. Invariant: whatever leaves an owner is first uncharged there and cancelled.
+ */
+export class Asking {
+  readonly #components: ClientComponents
+  readonly #options: ClientOptions
+  readonly #table: WantTable
+  readonly #peers: ReadonlyMap<PeerIdText, PeerState>
+  readonly hotLimit: HotLimit
+  /** Mean length of the blocks that came, bytes: what a blob is taken to have before it comes. */
+  sizeEstimate: number
+  #pumpSet = false
+  #stopped = false
+
+  constructor(
+    components: ClientComponents,
+    options: ClientOptions,
+    state: { readonly table: WantTable; readonly peers: ReadonlyMap<PeerIdText, PeerState> }
+  ) {
+    this.#components = components
+    this.#options = options
+    this.#table = state.table
+    this.#peers = state.peers
+    this.hotLimit = new HotLimit(options)
+    this.sizeEstimate = options.firstSizeEstimateBytes
+  }
+
+  /** Nobody is asked any more. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  /** The wants that a peer owes an answer to. */
+  wantsOf(state: PeerState): Want[] {
+    const wants: Want[] = []
+    for (const key of state.outstanding) {
+      const want = this.#table.get(key)
+      if (want?.owner === state.peer) wants.push(want)
+    }
+    return wants
+  }
+
+  /** Chooses peers for the pending wants at the end of this turn, all of a batch in order. */
+  pumpSoon(): void {
+    if (this.#pumpSet || this.#stopped) return
+    this.#pumpSet = true
+    queueMicrotask(() => {
+      this.#pumpSet = false
+      this.#pump()
+    })
+  }
+
+  #pump(): void {
+    const now = this.#components.clock.now()
+    let busy = 0
+    for (const want of this.#table.pending()) {
+      if (want.hot && now - want.createdAt > this.#options.hotForMs) want.hot = false
+      want.sizeEstimate = this.sizeEstimate
+      const choice = this.#components.choice.next(want, this.#peers, now)
+      busy = choice.kind === 'busy' ? busy + 1 : 0
+      if (busy >= BUSY_IN_A_ROW) return
+      this.#apply(want, choice)
+    }
+  }
+
+  #apply(want: Want, choice: Choice): void {
+    if (choice.kind === 'ask') this.#ask(want, choice.peer, choice.patienceMs)
+    else if (choice.kind === 'nobody') this.#rest(want)
+  }
+
+  #ask(want: Want, peer: PeerIdText, patienceMs: number): void {
+    const link = this.#components.link(peer)
+    const state = this.#peers.get(peer)
+    if (link === undefined || state === undefined) {
+      want.tried.add(peer)
+      return
+    }
+    want.owner = peer
+    want.patienceMs = patienceMs
+    want.ackedBy = 'none'
+    want.charged = want.sizeEstimate
+    want.asks += 1
+    want.tried.add(peer)
+    state.asked(want.key, want.charged, this.#components.clock.now())
+    this.#components.metrics.totals.wantsSent += 1
+    this.enter(want, 'asked')
+    link.queueWant(want.key, want.wantEntry)
+  }
+
+  #rest(want: Want): void {
+    const { wheel, rng } = this.#components
+    const delay = backoffMs(want.round, { ...this.#options.roundBackoffMs, jitter: 0.2 }, rng)
+    want.round += 1
+    want.tried.clear()
+    want.timer?.cancel()
+    this.#table.move(want, 'resting')
+    want.since = wheel.now() + delay
+    want.timer = wheel.schedule(delay, () => {
+      this.setPending(want)
+      this.pumpSoon()
+    })
+  }
+
+  /** Nobody is asked for it now; somebody will be. */
+  setPending(want: Want): void {
+    want.timer?.cancel()
+    want.timer = undefined
+    this.#table.move(want, 'pending')
+  }
+
+  /** Into a state with an owner; its clock starts. */
+  enter(want: Want, state: 'asked' | 'sent' | 'acked'): void {
+    this.#table.move(want, state)
+    want.since = this.#components.wheel.now()
+    this.watch(want)
+  }
+
+  /** Sets the want's timer to when it is to be looked at next. */
+  watch(want: Want): void {
+    want.timer?.cancel()
+    const { wheel } = this.#components
+    const peer = want.owner === undefined ? undefined : this.#peers.get(want.owner)
+    if (peer === undefined) return
+    const delay = wantDelay(want, peer, this.limits())
+    want.timer = wheel.schedule(delay, () => {
+      want.timer = undefined
+      const rest = wantDelay(want, peer, this.limits())
+      if (rest > 0) this.watch(want)
+      else this.#timeUp(want, peer)
+    })
+  }
+
+  /** What deadlines are reckoned from now. */
+  limits(): ClockLimits {
+    return { at: this.#components.wheel.now(), options: this.#options, hotLimitMs: this.hotLimit.ms }
+  }
+
+  #timeUp(want: Want, peer: PeerState): void {
+    const outcome: WantOutcome = want.state === 'asked' ? 'unsent' : want.state === 'sent' ? 'silent' : 'undelivered'
+    this.#components.metrics.totals.wantsTimedOut += 1
+    if (outcome !== 'undelivered') this.strike(peer, 'silent')
+    else if (want.ackedBy === 'have') this.strike(peer, 'undelivered')
+    else want.passedOver.add(peer.peer)
+    if (want.owner === peer.peer) this.moveOn(want, outcome, true)
+  }
+
+  /** A peer that lied or stalled loses what it has held for a while. */
+  strike(state: PeerState, reason: Strike): void {
+    state.strike(reason, this.#components.clock.now())
+    if (reason === 'silent') return
+    const at = this.#components.wheel.now()
+    for (const want of this.wantsOf(state)) {
+      if (want.state === 'acked' && at - want.since > YOUNG_MS) this.moveOn(want, 'undelivered', true)
+    }
+  }
+
+  /** Takes the want from its owner, its cancel first, and gives it to the next. */
+  moveOn(want: Want, outcome: WantOutcome, cancel: boolean): void {
+    this.release(want, outcome, cancel)
+    this.setPending(want)
+    this.pumpSoon()
+  }
+
+  /** Ends the ask, if there is one, with an outcome. */
+  release(want: Want, outcome: WantOutcome, cancel: boolean): void {
+    want.timer?.cancel()
+    want.timer = undefined
+    const owner = want.owner
+    if (owner === undefined) return
+    want.owner = undefined
+    this.#components.metrics.totals.wants[outcome] += 1
+    this.#peers.get(owner)?.settled(want.key, want.charged)
+    if (cancel) this.#components.link(owner)?.queueCancel(want.key, want.cancelEntry)
+  }
+}
