@@ -8,6 +8,7 @@ export class FetchGate {
   readonly #waiting: (() => void)[] = []
   #running = 0
   #undurableBytes = 0
+  #isOpen = false
 
   constructor(options: { readonly parallelFetches: number; readonly maxUndurableBytes: number }) {
     this.#parallel = options.parallelFetches
@@ -21,7 +22,7 @@ export class FetchGate {
 
   /** Resolves when the fetch may begin; every `enter` is matched by one `leave`. */
   async enter(): Promise<void> {
-    if (this.#running < this.#parallel && this.storeKeepsUp) {
+    if (this.#isOpen || (this.#running < this.#parallel && this.storeKeepsUp)) {
       this.#running += 1
       return
     }
@@ -45,8 +46,9 @@ export class FetchGate {
     this.#wake()
   }
 
-  /** Lets everyone in, because what they wait for has been given up. */
+  /** Lets everyone in from now on, because what they wait for has been given up. */
   open(): void {
+    this.#isOpen = true
     for (const resolve of this.#waiting.splice(0)) {
       this.#running += 1
       resolve()

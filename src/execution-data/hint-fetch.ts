@@ -19,7 +19,7 @@ export interface HintLeftovers {
   /** Blobs that had arrived and that the tree did not claim. */
   readonly arrived: number
   readonly arrivedBytes: number
-  /** Fetches aborted before anything came. */
+  /** Fetches ended before anything came. */
   readonly aborted: number
   readonly givenUp: boolean
 }
@@ -29,7 +29,6 @@ interface Flight {
   readonly blob: Promise<Blob | undefined>
   /** Bytes that arrived and are not claimed yet. */
   held: number | undefined
-  absent: boolean
 }
 
 type HintOptions = Pick<ExecutionDataOptions, 'maxHintFetches' | 'maxUnconfirmedBytes'>
@@ -47,6 +46,7 @@ export class HintFetch {
   #heldBytes = 0
   #stopped = false
   #givenUp = false
+  #aborted = 0
 
   constructor(cids: readonly BlobCid[], ports: HintPorts, options: HintOptions) {
     this.#cids = cids.slice(0, MAX_HINT_CIDS)
@@ -78,7 +78,7 @@ export class HintFetch {
     if (flight === undefined) return undefined
     this.#flights.delete(cid.key)
     this.#heldBytes -= flight.held ?? 0
-    if (flight.held === undefined && !flight.absent) {
+    if (flight.held === undefined) {
       this.#handedOver.add(flight.controller)
       void flight.blob.then(() => this.#handedOver.delete(flight.controller))
     }
@@ -90,23 +90,19 @@ export class HintFetch {
   stop(): HintLeftovers {
     this.#stopped = true
     for (const controller of this.#handedOver) controller.abort()
-    let arrived = 0
-    let aborted = 0
-    for (const flight of this.#flights.values()) {
-      if (flight.held !== undefined) arrived += 1
-      else if (!flight.absent) aborted += 1
-      flight.controller.abort()
-    }
+    this.#abortFlights()
+    const arrived = this.#flights.size
     const arrivedBytes = this.#heldBytes
     this.#flights.clear()
     this.#heldBytes = 0
-    return { arrived, arrivedBytes, aborted, givenUp: this.#givenUp }
+    return { arrived, arrivedBytes, aborted: this.#aborted, givenUp: this.#givenUp }
   }
 
   #begin(cid: BlobCid): void {
     const controller = new AbortController()
-    const flight: Flight = { controller, blob: this.#fly(cid, controller.signal), held: undefined, absent: false }
-    this.#flights.set(cid.key, flight)
+    // begun after this turn, so that the flight is listed before anything can land
+    const blob = Promise.resolve().then(() => this.#fly(cid, controller.signal))
+    this.#flights.set(cid.key, { controller, blob, held: undefined })
   }
 
   /** Fails silently: the walk fetches again what it needs and meets the failure itself. */
@@ -124,7 +120,8 @@ export class HintFetch {
     const flight = this.#flights.get(cid.key)
     if (flight === undefined) return blob
     if (blob === undefined) {
-      flight.absent = true
+      this.#flights.delete(cid.key)
+      this.pump()
       return undefined
     }
     flight.held = blob.bytes.length
@@ -137,6 +134,16 @@ export class HintFetch {
   #giveUp(): void {
     this.#stopped = true
     this.#givenUp = true
-    for (const flight of this.#flights.values()) if (flight.held === undefined) flight.controller.abort()
+    this.#abortFlights()
+  }
+
+  /** Ends what has not arrived. */
+  #abortFlights(): void {
+    for (const [key, flight] of this.#flights) {
+      if (flight.held !== undefined) continue
+      this.#flights.delete(key)
+      this.#aborted += 1
+      flight.controller.abort()
+    }
   }
 }

@@ -61,11 +61,15 @@ export class TreeDownload implements TreeSource {
     return typeof taken === 'number' ? taken : (await taken).bytes.length
   }
 
-  /** Resolves when every blob is durable. Rejects as the store does. */
+  /** Resolves when every blob is durable. Rejects as the store does, and as soon as the download is abandoned. */
   async finish(): Promise<void> {
     this.#dropHint()
-    await Promise.all(this.#undurable)
-    this.#controller.signal.throwIfAborted()
+    const { signal } = this.#controller
+    await new Promise<void>((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      void Promise.all(this.#undurable).then(() => resolve())
+    })
+    signal.throwIfAborted()
   }
 
   /** Ends everything this download began. The first reason counts. */

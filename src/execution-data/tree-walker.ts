@@ -91,6 +91,9 @@ export function holdsChunk(code: number | undefined): boolean {
   throw new ExecutionDataError('code-unexpected', what, { details: { code } })
 }
 
+/** Most bytes that a CID takes in a list; 36 when it is of version 0. */
+const CID_WIRE_BYTES = 64
+
 class TreeWalk {
   readonly #source: TreeSource
   readonly #options: ExecutionDataOptions
@@ -99,6 +102,8 @@ class TreeWalk {
   readonly #missing = new CidCollector()
   #bytes = 0
   #occurrences = 0
+  /** Of all lists that are held now. */
+  #listBytes = 0
 
   constructor(source: TreeSource, options: ExecutionDataOptions) {
     this.#source = source
@@ -190,18 +195,29 @@ class TreeWalk {
     loaded: Map<DigestKey, Uint8Array>
   ): Promise<BlobCid[] | undefined> {
     let held = 0
-    for (const bytes of loaded.values()) held += bytes.length
-    await boundedEach(rest, this.#options.parallelFetches, async (cid) => {
-      const bytes = await this.#load(cid)
-      if (bytes === undefined) return
-      loaded.set(cid.key, bytes)
+    const hold = (bytes: Uint8Array): void => {
       held += bytes.length
+      this.#listBytes += bytes.length
       // digests do not compress: what exceeds the list itself by a blob is not part of it
       const bound = this.#options.maxListBytes + this.#options.maxBlobBytes
       if (held > bound) throw limitExceeded('maxListBytes', held, bound)
-    })
-    const slices = level.map((cid) => loaded.get(cid.key))
-    return slices.includes(undefined) ? undefined : readListLevel(slices as Uint8Array[], this.#options)
+      const blockBound = this.#options.maxBlockCids * CID_WIRE_BYTES + this.#options.maxBlobBytes
+      if (this.#listBytes > blockBound)
+        throw limitExceeded('maxBlockCids', this.#listBytes / CID_WIRE_BYTES, this.#options.maxBlockCids)
+    }
+    try {
+      for (const bytes of loaded.values()) hold(bytes)
+      await boundedEach(rest, this.#options.parallelFetches, async (cid) => {
+        const bytes = await this.#load(cid)
+        if (bytes === undefined) return
+        loaded.set(cid.key, bytes)
+        hold(bytes)
+      })
+      const slices = level.map((cid) => loaded.get(cid.key))
+      return slices.includes(undefined) ? undefined : readListLevel(slices as Uint8Array[], this.#options)
+    } finally {
+      this.#listBytes -= held
+    }
   }
 
   async #load(cid: BlobCid): Promise<Uint8Array | undefined> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type EncodedBlock, encodeBlock, type ExecutionDataOptions } from '#src/execution-data/index.ts'
+import fc from 'fast-check'
+import { type EncodedBlock, encodeBlock, type ExecutionDataOptions, isMalformed } from '#src/execution-data/index.ts'
 import { defaultExecutionDataOptions } from '#src/execution-data/options.ts'
 import type { ChunkExecutionData } from '#src/execution-data/types.ts'
 import { type Blob, blobOf, type BlockId } from '#src/model/index.ts'
@@ -206,6 +207,62 @@ describe('downloader', () => {
       await turns(1)
     }
     await result
+  })
+
+  test('an abort is not held up by a store that stands still', async () => {
+    const memory = new MemoryBlockstore()
+    for (const maxUndurableBytes of [1, 1 << 20]) {
+      const stuck = {
+        get: memory.get.bind(memory),
+        has: memory.has.bind(memory),
+        put: () => new Promise<void>(() => {})
+      }
+      const { download } = bench(block.blobs, { maxUndurableBytes, parallelFetches: 2 }, { blockstore: stuck })
+      const controller = new AbortController()
+      const result = download({ ...request, hint: block.manifest.cids }, controller.signal)
+      result.catch(() => {})
+      await turns(100)
+      controller.abort(new Error('stop'))
+      await assert.rejects(result, { message: 'stop' })
+    }
+  })
+
+  test('a hint goes on behind blobs that the store has', async () => {
+    const { download, fetched, blockstore } = bench(block.blobs, { maxHintFetches: 4, parallelFetches: 1 })
+    const have = block.blobs.slice(1, 60)
+    await blockstore.putMany(have)
+    const result = download({ ...request, hint: block.manifest.cids.slice(1) })
+    await turns(2)
+    const behind = fetched.filter(({ cid }) => cid.key !== block.manifest.cids[0]?.key)
+    assert.ok(behind.length > 0, 'blobs behind those in the store are wanted before the tree is known')
+    assert.deepEqual(await result, block.manifest)
+    assert.equal(fetched.length, block.blobs.length - have.length)
+  })
+
+  test('any root, list or chunk that a peer could seal ends in a manifest or a typed error', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.nat({ max: 255 }), fc.boolean(), async (at, byte, shorten) => {
+        const root = (block.blobs[0] as Blob).bytes
+        const bytes = shorten ? root.slice(0, at % root.length) : root.slice()
+        if (!shorten) bytes[at % root.length] = byte
+        const changed = blobOf(bytes)
+        const held = new Map([...block.blobs, changed].map((blob) => [blob.cid.key, blob]))
+        const missing = Object.assign(new Error('missing'), { code: 'missing' })
+        const { download } = bench(
+          [],
+          {},
+          {
+            openSession: () => ({ fetch: async (cid) => held.get(cid.key) ?? Promise.reject(missing) })
+          }
+        )
+        try {
+          await download(sealed(changed.cid.toExecutionDataId(), BLOCK_ID))
+        } catch (error) {
+          assert.ok(isMalformed(error) || error === missing, String(error))
+        }
+      }),
+      { numRuns: 500 }
+    )
   })
 
   test('fails as the store fails, and as the session fails', async () => {
