@@ -174,6 +174,22 @@ test('bytes that make no request, or too large a one, are answered and the conne
   await server.listener.stop()
 })
 
+test('garbage behind a request that is being answered ends the connection, with nothing written in between', async () => {
+  const server = await startMetrics()
+  server.state.status = ({ signal }) =>
+    new Promise((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason))
+    })
+  const received = await rawExchange(
+    server.port,
+    'GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n\u0000garbage\r\n\r\n'
+  )
+  assert.equal(received, '')
+  await until(async () => (await valueOf(server.register, 'sealsync_api_in_flight_requests')) === 0)
+  assert.equal(await valueOf(server.register, 'sealsync_api_protocol_faults_total', { reason: 'malformed' }), 1)
+  await server.listener.stop()
+})
+
 test('connections beyond the bound are closed at once and counted', async () => {
   const server = await startMetrics({ maxConnections: 2 })
   const held: Socket[] = []
