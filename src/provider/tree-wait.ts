@@ -1,5 +1,5 @@
 import type { BlobCid, DigestKey, SealedBlock } from '../model/index.ts'
-import { backoffMs, messageOf, type Timer } from '../util/index.ts'
+import { backoffMs, messageOf } from '../util/index.ts'
 import type { ProviderOptions } from './options.ts'
 import type { ProviderComponents, TreeManifest } from './ports.ts'
 
@@ -109,18 +109,17 @@ export class TreeWait {
 
   #pause(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      let timer: Timer | undefined
+      if (signal.aborted) return reject(signal.reason)
       const onAbort = (): void => {
-        timer?.cancel()
+        timer.cancel()
         reject(signal.reason)
       }
       const onWake = (): void => {
-        timer?.cancel()
+        timer.cancel()
         signal.removeEventListener('abort', onAbort)
         resolve()
       }
-      if (signal.aborted) return reject(signal.reason)
-      timer = this.#components.clock.setTimer(ms, onWake)
+      const timer = this.#components.clock.setTimer(ms, onWake)
       signal.addEventListener('abort', onAbort, { once: true })
       this.#wake = onWake
     })

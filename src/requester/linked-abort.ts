@@ -2,7 +2,10 @@
  * A controller of one's own that also aborts with `parent`. `unlink` must be called when the work has ended: unlike
  * `AbortSignal.any`, nothing then remains with the parent, which lives as long as the node.
  */
-export function linkedAbort(parent: AbortSignal): { readonly controller: AbortController; unlink(): void } {
+export function linkedAbort(parent: AbortSignal): {
+  readonly controller: AbortController
+  readonly unlink: () => void
+} {
   const controller = new AbortController()
   const onAbort = (): void => controller.abort(parent.reason)
   if (parent.aborted) onAbort()

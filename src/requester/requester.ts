@@ -15,8 +15,7 @@
  * that survives a kill are those of flow-go (`module/state_synchronization/requester/execution_data_requester.go`), whose stuck
  * heights hold a worker each until none is left; here a height that waits holds none.
  */
-import type { Service } from '../util/index.ts'
-import { type Clock, messageOf, sleep, type Timer } from '../util/index.ts'
+import { type Clock, messageOf, type Service, sleep, type Timer } from '../util/index.ts'
 import { Checkpoint, PROGRESS } from './checkpoint.ts'
 import { Coordinator } from './coordinator.ts'
 import { RequesterError } from './errors.ts'

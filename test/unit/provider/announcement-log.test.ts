@@ -46,7 +46,7 @@ function world(): World {
           metrics: createProviderMetrics(made.registry),
           logger: silentLogger
         },
-        { retentionHeights: 1_000, retentionBytes: 1_000_000, ...retention }
+        { retentionHeights: 100_000, retentionBytes: 1_000_000, ...retention }
       )
     }
   }

@@ -1,159 +1,15 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
-import { Registry } from 'prom-client'
-import {
-  type Announcement,
-  type Blob,
-  BlobCid,
-  blobOf,
-  type ExecutionDataId,
-  type Height,
-  MAX_BLOB_BYTES,
-  MAX_HINT_CIDS,
-  type SealedBlock,
-  type SignedAnnouncement
-} from '#src/model/index.ts'
-import {
-  createProvider,
-  createProviderMetrics,
-  defaultProviderOptions,
-  openAnnouncementLog,
-  type Provider,
-  type ProviderOptions,
-  type TreeCheck,
-  validateProviderOptions
-} from '#src/provider/index.ts'
-import { codeOf, seededRng } from '#src/util/index.ts'
-import { blockAt } from '#test/support/requester/blocks.ts'
-import { FakeClock, settle } from '#test/support/requester/fake-clock.ts'
-import { FakeFeed } from '#test/support/requester/fake-feed.ts'
-import { LogBook } from '#test/support/requester/harness.ts'
-import { MemoryTracker } from '#test/support/requester/memory-disk.ts'
-import { MemorySpace } from '#test/support/requester/memory-space.ts'
+import { type Blob, BlobCid, blobOf, MAX_BLOB_BYTES, MAX_HINT_CIDS } from '#src/model/index.ts'
+import { defaultProviderOptions, type ProviderOptions, validateProviderOptions } from '#src/provider/index.ts'
+import { codeOf } from '#src/util/index.ts'
+import { settle } from '#test/support/requester/fake-clock.ts'
+import { makeBlock, ProviderWorld } from '#test/support/requester/provider-world.ts'
 
-let open: World[] = []
+let open: ProviderWorld[] = []
 
-/** A block whose tree is a root and some leaves. */
-interface MadeBlock {
-  readonly block: SealedBlock
-  readonly blobs: readonly Blob[]
-}
-
-function makeBlock(height: Height, leaves = 2): MadeBlock {
-  const blobs = Array.from({ length: leaves + 1 }, (_, at) => blobOf(Buffer.from(`block ${height} blob ${at}`)))
-  const executionDataId = (blobs[0] as Blob).cid.toExecutionDataId()
-  return { block: { ...blockAt(height), executionDataId }, blobs }
-}
-
-class World {
-  readonly clock = new FakeClock()
-  readonly feed = new FakeFeed()
-  readonly tracker = new MemoryTracker()
-  readonly space = new MemorySpace()
-  readonly log = new LogBook()
-  readonly trees = new Map<ExecutionDataId, MadeBlock>()
-  readonly store = new Map<string, Blob>()
-  readonly notified: string[] = []
-  readonly published: Height[] = []
-  readonly signed: Announcement[] = []
-  readonly decoded = new Map<Height, SignedAnnouncement>()
-  checks = 0
-  registry = new Registry()
-  publishFails = false
-  checkFails = false
-  beforeCheckEnds: () => Promise<void> = async () => undefined
-  provider: Provider | undefined
-
-  async start(options: Partial<ProviderOptions> = {}): Promise<Provider> {
-    this.registry = new Registry()
-    const metrics = createProviderMetrics(this.registry)
-    const log = await openAnnouncementLog(
-      {
-        space: this.space,
-        encode: (announcement) => {
-          this.decoded.set(announcement.height, announcement)
-          return Uint8Array.of(announcement.height)
-        },
-        decode: (bytes) => this.decoded.get(bytes[0] ?? 0) as SignedAnnouncement,
-        prunedTo: () => this.tracker.prunedTo,
-        metrics,
-        logger: this.log
-      },
-      defaultProviderOptions.log
-    )
-    this.provider = createProvider(
-      {
-        feed: this.feed,
-        tracker: this.tracker,
-        checkTree: (id) => this.#check(id),
-        putBlobs: async (blobs) => {
-          for (const blob of blobs) this.store.set(blob.cid.key, blob)
-        },
-        notifyNewBlobs: (cids) => this.notified.push(...cids.map(String)),
-        sign: (announcement) => {
-          this.signed.push(announcement)
-          return { ...announcement, signedBytes: new Uint8Array(8), signature: new Uint8Array(8) }
-        },
-        publish: ({ height }) => {
-          if (this.publishFails) throw new Error('no network')
-          assert.ok(this.tracker.tracked.has(height), 'published before it was tracked')
-          assert.equal(log.announced, height, 'published before it was in the log')
-          this.published.push(height)
-        },
-        log,
-        metrics,
-        logger: this.log,
-        clock: this.clock,
-        rng: seededRng(1)
-      },
-      { ...defaultProviderOptions, ...options }
-    )
-    await this.provider.start()
-    await this.clock.advance(0)
-    return this.provider
-  }
-
-  give(...made: MadeBlock[]): void {
-    for (const one of made) {
-      this.trees.set(one.block.executionDataId, one)
-      this.feed.give(one.block)
-    }
-  }
-
-  ingest(made: MadeBlock, blobs: readonly Blob[] = made.blobs): Promise<{ blobs: number; bytes: number }> {
-    const signal = new AbortController().signal
-    assert.ok(this.provider !== undefined)
-    return this.provider.ingest(made.block, streamOf(blobs), { signal })
-  }
-
-  async metric(name: string): Promise<number | undefined> {
-    const metric = await this.registry.getSingleMetric(name)?.get()
-    const count = metric?.values.find((value) => (value as { metricName?: string }).metricName === `${name}_count`)
-    return (count ?? metric?.values[0])?.value
-  }
-
-  async #check(id: ExecutionDataId): Promise<TreeCheck> {
-    this.checks += 1
-    if (this.checkFails) throw new Error('not a root')
-    const made = this.trees.get(id)
-    assert.ok(made !== undefined)
-    const missing = made.blobs.filter((blob) => !this.store.has(blob.cid.key)).map((blob) => blob.cid)
-    await this.beforeCheckEnds()
-    // Below a root that is missing nothing can be seen.
-    if (missing[0]?.key === made.blobs[0]?.cid.key && missing[0] !== undefined) return { missing: [missing[0]] }
-    if (missing.length > 0) return { missing }
-    const cids = made.blobs.map((blob) => blob.cid)
-    const bytes = made.blobs.reduce((sum, blob) => sum + blob.bytes.length, 0)
-    return { manifest: { executionDataId: id, cids, bytes, chunks: cids.slice(1) } }
-  }
-}
-
-async function* streamOf(blobs: readonly Blob[]): AsyncGenerator<Blob> {
-  yield* blobs
-}
-
-function world(): World {
-  const made = new World()
+function world(): ProviderWorld {
+  const made = new ProviderWorld()
   open.push(made)
   return made
 }
@@ -223,7 +79,6 @@ describe('provider: announcing', () => {
 
   test('a fresh node begins at the lowest height that its feed has', async () => {
     const w = world()
-    w.feed.lowestOffered = 4
     const made = [4, 5].map((height) => makeBlock(height))
     w.give(...made)
     await w.start()
