@@ -2,9 +2,14 @@ import type { Registry } from 'prom-client'
 import type { MemoryAccount } from '../budget/account.ts'
 import type { Logger } from '../log/logger.ts'
 import type { BlobCid, PeerIdText } from '../model/index.ts'
-import type { Clock, Rng } from '../util/index.ts'
-import { type NextTurn, systemNextTurn } from '../util/next-turn.ts'
-import { TimerWheel } from '../util/timer-wheel.ts'
+import {
+  type Clock,
+  defaultTimerWheelOptions,
+  type NextTurn,
+  type Rng,
+  systemNextTurn,
+  TimerWheel
+} from '../util/index.ts'
 import { ByteAccount } from './byte-account.ts'
 import { AssignedChoice } from './client/assigned-choice.ts'
 import { ExchangeClient } from './client/client.ts'
@@ -60,7 +65,7 @@ export class ExchangeService implements Exchange {
     const { clock, rng, network } = components
     this.#components = components
     this.#metrics = createExchangeMetrics(components.register)
-    this.#wheel = new TimerWheel(clock)
+    this.#wheel = new TimerWheel(clock, defaultTimerWheelOptions)
     const { totals } = this.#metrics
     this.#receive = new ReceiveAccount(
       components.receiveAccount ?? new ByteAccount('receive', options.client.receiveBytes)

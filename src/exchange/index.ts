@@ -4,17 +4,14 @@ import { type ExchangeComponents, ExchangeService } from './exchange-service.ts'
 import { type ExchangeOptionsChange, exchangeOptions } from './options.ts'
 
 export type { PeerDirectory } from './client/peer-choice.ts'
-export { ExchangeError, type ExchangeErrorCode } from './errors.ts'
+export type { ExchangeErrorCode } from './errors.ts'
 export type { Exchange, ExchangeSession, ExchangeSessionOptions, ExchangeStatus, WantState } from './exchange.ts'
 export type { ExchangeComponents } from './exchange-service.ts'
-export { createExchangeMetrics } from './metrics.ts'
 export {
-  defaultLibp2pNetworkOptions,
   EXECUTION_DATA_PREFIX,
   Libp2pNetwork,
   type Libp2pNetworkComponents,
-  type Libp2pNetworkOptions,
-  libp2pPeerEvents
+  type Libp2pNetworkOptions
 } from './network/libp2p-network.ts'
 export type {
   ExchangeNetwork,
@@ -23,7 +20,6 @@ export type {
   PeerEventSource,
   StreamEvents
 } from './network/network.ts'
-export { VirtualNetwork, type VirtualNetworkOptions, type VirtualPort } from './network/virtual-network.ts'
 export {
   defaultExchangeOptions,
   type ExchangeOptions,

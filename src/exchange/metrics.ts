@@ -115,6 +115,12 @@ interface Definition {
   readonly read: () => number | Readonly<Record<string, number>>
 }
 
+interface HistogramShape<T extends string> {
+  readonly help: string
+  readonly buckets: number[]
+  readonly labelNames: T[]
+}
+
 function define(register: Registry, kind: typeof Counter | typeof Gauge, definition: Definition): void {
   const { name, help, label, read } = definition
   new kind({
@@ -133,32 +139,30 @@ function define(register: Registry, kind: typeof Counter | typeof Gauge, definit
 
 /** Flow's gauges (`module/metrics/bitswap.go`) under Flow's names; the cumulative ones are true counters here. */
 function defineFlow(register: Registry, totals: ExchangeTotals, read: () => ExchangeLevels): void {
-  const flow = (kind: typeof Counter | typeof Gauge, name: string, help: string, value: () => number): void =>
-    define(register, kind, {
-      name: `network_bitswap_${name}`,
-      help,
-      label: 'prefix',
-      read: () => ({ [PREFIX]: value() })
-    })
-  flow(Gauge, 'num_peers', 'peers the exchange is connected to', () => read().peers)
-  flow(Gauge, 'wantlist_size', 'blobs wanted now', () => read().liveWants)
-  flow(Counter, 'blobs_received', 'blocks received, duplicates too', () => totals.usefulBlocks + totals.duplicateBlocks)
-  flow(
-    Counter,
-    'data_received',
+  const flow =
+    (kind: typeof Counter | typeof Gauge, name: string) =>
+    (help: string, value: () => number): void =>
+      define(register, kind, {
+        name: `network_bitswap_${name}`,
+        help,
+        label: 'prefix',
+        read: () => ({ [PREFIX]: value() })
+      })
+  flow(Gauge, 'num_peers')('peers the exchange is connected to', () => read().peers)
+  flow(Gauge, 'wantlist_size')('blobs wanted now', () => read().liveWants)
+  flow(Counter, 'blobs_received')('blocks received, duplicates too', () => totals.usefulBlocks + totals.duplicateBlocks)
+  flow(Counter, 'data_received')(
     'bytes of blocks received, duplicates too',
     () => totals.usefulBytes + totals.duplicateBytes
   )
-  flow(Counter, 'blobs_sent', 'blocks sent', () => totals.sentBlocks)
-  flow(Counter, 'data_sent', 'bytes of blocks sent', () => totals.sentBytes)
-  flow(Counter, 'dup_blobs_received', 'blocks received that were not wanted (any more)', () => totals.duplicateBlocks)
-  flow(
-    Counter,
-    'dup_data_received',
+  flow(Counter, 'blobs_sent')('blocks sent', () => totals.sentBlocks)
+  flow(Counter, 'data_sent')('bytes of blocks sent', () => totals.sentBytes)
+  flow(Counter, 'dup_blobs_received')('blocks received that were not wanted (any more)', () => totals.duplicateBlocks)
+  flow(Counter, 'dup_data_received')(
     'bytes of blocks received that were not wanted (any more)',
     () => totals.duplicateBytes
   )
-  flow(Counter, 'messages_received', 'messages received', () => totals.messagesReceived)
+  flow(Counter, 'messages_received')('messages received', () => totals.messagesReceived)
 }
 
 function defineCounters(register: Registry, totals: ExchangeTotals): void {
@@ -202,25 +206,27 @@ export function createExchangeMetrics(register: Registry): ExchangeMetrics {
   defineFlow(register, totals, read)
   defineCounters(register, totals)
   defineLevels(register, read)
-  const histogram = <T extends string>(name: string, help: string, buckets: number[], labelNames: T[]): Histogram<T> =>
-    new Histogram({ name: `sealsync_exchange_${name}`, help, buckets, labelNames, registers: [register] })
+  const histogram = <T extends string>(name: string, shape: HistogramShape<T>): Histogram<T> =>
+    new Histogram({ name: `sealsync_exchange_${name}`, registers: [register], ...shape })
   return {
     totals,
-    // From a loopback answer to the ceiling of the acknowledgement clock.
-    ackSeconds: histogram(
-      'ack_seconds',
-      'want-block sent to its first answer',
-      [0.002, 0.01, 0.03, 0.06, 0.125, 0.25, 0.5, 1, 2],
-      []
-    ),
-    // From a loopback blob to several rounds of back-off.
-    deliverySeconds: histogram(
-      'delivery_seconds',
-      'first wanted to delivered',
-      [0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1, 2, 4, 10, 60],
-      ['temperature']
-    ),
-    asksPerBlob: histogram('asks_per_blob', 'peers asked until a blob was delivered', [1, 2, 3, 5, 10, 30], []),
+    ackSeconds: histogram('ack_seconds', {
+      help: 'want-block sent to its first answer',
+      // From a loopback answer to the ceiling of the acknowledgement clock.
+      buckets: [0.002, 0.01, 0.03, 0.06, 0.125, 0.25, 0.5, 1, 2],
+      labelNames: []
+    }),
+    deliverySeconds: histogram('delivery_seconds', {
+      help: 'first wanted to delivered',
+      // From a loopback blob to several rounds of back-off.
+      buckets: [0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1, 2, 4, 10, 60],
+      labelNames: ['temperature']
+    }),
+    asksPerBlob: histogram('asks_per_blob', {
+      help: 'peers asked until a blob was delivered',
+      buckets: [1, 2, 3, 5, 10, 30],
+      labelNames: []
+    }),
     levels: (next) => {
       source = next
     }

@@ -38,7 +38,7 @@ export class TimerWheel {
   #timer: Timer | undefined
   #stopped = false
 
-  constructor(clock: Clock, options: TimerWheelOptions = defaultTimerWheelOptions) {
+  constructor(clock: Clock, options: TimerWheelOptions) {
     this.#clock = clock
     this.#slotMs = options.slotMs
     this.#slots = Array.from({ length: options.slots }, () => new Set<Entry>())

@@ -27,7 +27,7 @@ describe('two hosts', () => {
     const blobs = Array.from({ length: 200 }, (_, index) => seededBlob(1000 + index, 1 + index * 331))
     blobs.push(largeBlob(1, MIB), largeBlob(2, 2 * MIB), seededBlob(99, 0))
     for (const blob of blobs) holder?.make(blob)
-    const got = await Promise.all(blobs.map((blob) => asker?.fetch(blob)))
+    const got = await Promise.all(blobs.map((blob) => asker!.fetch(blob)))
     got.forEach((blob, index) => assert.deepEqual(blob?.bytes, blobs[index]?.bytes))
     const status = asker?.exchange.status()
     assert.equal(status?.payloadBytes.duplicate, 0)
@@ -88,7 +88,7 @@ describe('five hosts', () => {
     for (const node of nodes.slice(0, 4)) for (const blob of blobs) node.make(blob)
     const before = nodes.slice(0, 4).map((node) => node.exchange.status().payloadBytes.sent)
     const asker = nodes[4]
-    await Promise.all(blobs.map((blob) => asker?.fetch(blob)))
+    await Promise.all(blobs.map((blob) => asker!.fetch(blob)))
     const sent = nodes.slice(0, 4).map((node, index) => node.exchange.status().payloadBytes.sent - (before[index] ?? 0))
     assert.equal(
       sent.reduce((sum, bytes) => sum + bytes, 0),

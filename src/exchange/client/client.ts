@@ -1,33 +1,14 @@
 import { type Blob, type BlobCid, blobFromHashed, type DigestKey, type PeerIdText } from '../../model/index.ts'
-import type { Clock, Rng } from '../../util/index.ts'
-import type { TimerWheel } from '../../util/timer-wheel.ts'
 import { ExchangeError } from '../errors.ts'
 import type { WantState as WantReport } from '../exchange.ts'
 import type { Presence, ReceivedBlock } from '../message/types.ts'
-import type { ExchangeMetrics } from '../metrics.ts'
 import type { ExchangeOptions } from '../options.ts'
 import { Asking } from './asking.ts'
+import type { ClientComponents } from './components.ts'
 import { wantDelay } from './clocks.ts'
-import type { PeerChoice } from './peer-choice.ts'
 import { PeerState } from './peer-state.ts'
 import type { Want } from './want.ts'
 import { WantTable } from './want-table.ts'
-
-/** How words reach a connected peer. */
-export interface ClientLink {
-  queueWant(key: DigestKey, entry: Uint8Array): void
-  queueCancel(key: DigestKey, entry: Uint8Array): void
-}
-
-export interface ClientComponents {
-  readonly clock: Clock
-  readonly rng: Rng
-  readonly wheel: TimerWheel
-  readonly metrics: ExchangeMetrics
-  readonly choice: PeerChoice
-  readonly link: (peer: PeerIdText) => ClientLink | undefined
-  readonly penalise: (peer: PeerIdText, reason: string) => void
-}
 
 export interface FetchRequest {
   readonly cid: BlobCid

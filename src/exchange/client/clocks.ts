@@ -57,7 +57,7 @@ export class HotLimit {
  * - hard limit: from the acknowledgement, plus the time for what the peer was asked before. It must lie above nearly
  *   every honest delivery.
  */
-export function wantDeadline(want: Want, peer: PeerState, limits: ClockLimits): number {
+function wantDeadline(want: Want, peer: PeerState, limits: ClockLimits): number {
   const { options } = limits
   if (want.state === 'asked') return want.since + options.unsentMs
   const most = want.hot ? HOT_ALLOWANCE_MS : COLD_ALLOWANCE_MS

@@ -1,5 +1,5 @@
+import type { WheelTimer } from '../../util/index.ts'
 import type { Blob, BlobCid, DigestKey, PeerIdText } from '../../model/index.ts'
-import type { WheelTimer } from '../../util/timer-wheel.ts'
 import { encodeCancel, encodeWantBlock } from '../message/encoder.ts'
 import type { ChoiceWant } from './peer-choice.ts'
 

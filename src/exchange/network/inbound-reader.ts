@@ -1,7 +1,6 @@
 import type { MemoryAccount } from '../../budget/account.ts'
 import type { PeerIdText } from '../../model/index.ts'
-import { codeOf } from '../../util/index.ts'
-import type { TimerWheel, WheelTimer } from '../../util/timer-wheel.ts'
+import { codeOf, type TimerWheel, type WheelTimer } from '../../util/index.ts'
 import { MessageDecoder } from '../message/decoder.ts'
 import type { DecoderSink, MessageSummary, ReceivedBlock } from '../message/types.ts'
 import type { ExchangeTotals } from '../metrics.ts'

@@ -17,7 +17,7 @@ export interface Libp2pNetworkOptions {
   readonly maxInboundStreams: number
 }
 
-export const defaultLibp2pNetworkOptions: Libp2pNetworkOptions = Object.freeze({
+const defaultLibp2pNetworkOptions: Libp2pNetworkOptions = Object.freeze({
   protocolPrefix: EXECUTION_DATA_PREFIX,
   maxInboundStreams: 512
 })
@@ -122,7 +122,7 @@ export class Libp2pNetwork implements ExchangeNetwork {
 }
 
 /** libp2p's connection events as a source: the first connection to a peer, the last one's end. */
-export function libp2pPeerEvents(
+function libp2pPeerEvents(
   libp2p: Pick<Libp2p, 'getPeers' | 'addEventListener' | 'removeEventListener'>
 ): PeerEventSource {
   return {

@@ -1,5 +1,5 @@
+import type { TimerWheel, WheelTimer } from '../../util/index.ts'
 import type { Blob, DigestKey } from '../../model/index.ts'
-import type { TimerWheel, WheelTimer } from '../../util/timer-wheel.ts'
 import { encodeBlocks } from '../message/encoder.ts'
 import type { CidForm } from '../message/types.ts'
 import type { ServerOptions } from '../options.ts'

@@ -3,7 +3,7 @@ import { base58btc } from 'multiformats/bases/base58'
 import { Registry } from 'prom-client'
 import { ExchangeService } from '#src/exchange/exchange-service.ts'
 import { type ExchangeOptionsChange, exchangeOptions } from '#src/exchange/index.ts'
-import { VirtualNetwork, type VirtualPort } from '#src/exchange/network/virtual-network.ts'
+import { VirtualNetwork, type VirtualPort } from './virtual-network.ts'
 import { silentLogger } from '#src/log/logger.ts'
 import { type Blob, blobOf, type PeerIdText } from '#src/model/index.ts'
 import { seededRng } from '#src/util/index.ts'
@@ -13,7 +13,7 @@ import { MemoryBlobs } from './memory-blobs.ts'
 const KIB = 1024
 
 /** One byte in the simulation stands for so many: bodies are small, times are those of the whole. */
-export const SCALE = 64
+const SCALE = 64
 
 export interface SimShape {
   readonly seed: number

@@ -10,7 +10,7 @@ import { type LedgerWant, PeerLedger } from '#src/exchange/server/ledger.ts'
 import { Scheduler } from '#src/exchange/server/scheduler.ts'
 import { ExchangeServer } from '#src/exchange/server/server.ts'
 import { type Blob, blobOf, type DigestKey, type PeerIdText } from '#src/model/index.ts'
-import { TimerWheel } from '#src/util/timer-wheel.ts'
+import { defaultTimerWheelOptions, TimerWheel } from '#src/util/index.ts'
 import { VirtualClock } from '#src/util/virtual-clock.ts'
 import { MemoryBlobs, seededBlob } from '#test/support/exchange/memory-blobs.ts'
 
@@ -43,8 +43,8 @@ interface Bench {
   readonly blobs: MemoryBlobs
   readonly totals: ExchangeTotals
   readonly account: ByteAccount
-  link(name: string): TestLink
-  want(name: string, cid: Pick<Blob, 'cid'>, change?: Partial<WantEntry>): void
+  readonly link: (name: string) => TestLink
+  readonly want: (name: string, cid: Pick<Blob, 'cid'>, change?: Partial<WantEntry>) => void
 }
 
 function bench(change: Partial<ServerOptions> = {}, allowed = true): Bench {
@@ -56,7 +56,7 @@ function bench(change: Partial<ServerOptions> = {}, allowed = true): Bench {
   const server = new ExchangeServer(
     {
       clock,
-      wheel: new TimerWheel(clock),
+      wheel: new TimerWheel(clock, defaultTimerWheelOptions),
       nextTurn: (run) => clock.setTimer(0, run),
       blocks: blobs,
       requestFilter: () => allowed,

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import type { Clock } from '#src/util/index.ts'
-import { TimerWheel } from '#src/util/timer-wheel.ts'
+import { type Clock, defaultTimerWheelOptions, TimerWheel } from '#src/util/index.ts'
 import { VirtualClock } from '#src/util/virtual-clock.ts'
 
 describe('timer wheel', () => {
@@ -35,7 +34,7 @@ describe('timer wheel', () => {
 
   test('a cancelled timer does not run, and cancelling twice is harmless', async () => {
     const clock = new VirtualClock()
-    const wheel = new TimerWheel(clock)
+    const wheel = new TimerWheel(clock, defaultTimerWheelOptions)
     const ran: string[] = []
     const first = wheel.schedule(100, () => ran.push('first'))
     wheel.schedule(100, () => ran.push('second'))
@@ -48,7 +47,7 @@ describe('timer wheel', () => {
 
   test('a timer may cancel one of the same slot', async () => {
     const clock = new VirtualClock()
-    const wheel = new TimerWheel(clock)
+    const wheel = new TimerWheel(clock, defaultTimerWheelOptions)
     const ran: string[] = []
     wheel.schedule(100, () => {
       ran.push('first')
@@ -83,7 +82,7 @@ describe('timer wheel', () => {
 
   test('a stopped wheel runs nothing', async () => {
     const clock = new VirtualClock()
-    const wheel = new TimerWheel(clock)
+    const wheel = new TimerWheel(clock, defaultTimerWheelOptions)
     let ran = false
     wheel.schedule(10, () => {
       ran = true

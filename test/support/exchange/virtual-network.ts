@@ -1,7 +1,7 @@
-import type { PeerIdText } from '../../model/index.ts'
-import type { Clock } from '../../util/index.ts'
-import { ExchangeError } from '../errors.ts'
-import type { ExchangeNetwork, ExchangeStream, NetworkEvents } from './network.ts'
+import type { PeerIdText } from '#src/model/index.ts'
+import type { Clock } from '#src/util/index.ts'
+import { ExchangeError } from '#src/exchange/errors.ts'
+import type { ExchangeNetwork, ExchangeStream, NetworkEvents } from '#src/exchange/network/network.ts'
 import { type VirtualEnd, VirtualPipe, VirtualUplink } from './virtual-stream.ts'
 
 export interface VirtualNetworkOptions {

@@ -1,6 +1,6 @@
-import type { Clock } from '../../util/index.ts'
-import { ExchangeError } from '../errors.ts'
-import type { ExchangeStream, StreamEvents } from './network.ts'
+import type { Clock } from '#src/util/index.ts'
+import { ExchangeError } from '#src/exchange/errors.ts'
+import type { ExchangeStream, StreamEvents } from '#src/exchange/network/network.ts'
 
 /** A peer's uplink: one segment at a time, its streams in turn. */
 export class VirtualUplink {

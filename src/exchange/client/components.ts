@@ -1,0 +1,20 @@
+import type { DigestKey, PeerIdText } from '../../model/index.ts'
+import type { Clock, Rng, TimerWheel } from '../../util/index.ts'
+import type { ExchangeMetrics } from '../metrics.ts'
+import type { PeerChoice } from './peer-choice.ts'
+
+/** How words reach a connected peer. */
+export interface ClientLink {
+  queueWant(key: DigestKey, entry: Uint8Array): void
+  queueCancel(key: DigestKey, entry: Uint8Array): void
+}
+
+export interface ClientComponents {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly wheel: TimerWheel
+  readonly metrics: ExchangeMetrics
+  readonly choice: PeerChoice
+  readonly link: (peer: PeerIdText) => ClientLink | undefined
+  readonly penalise: (peer: PeerIdText, reason: string) => void
+}
