@@ -109,7 +109,8 @@ function addLocalnetOptions(command: Command): Command {
 }
 
 function shownDefault(key: string, value: string | number): string {
-  return key.endsWith('Ms') ? `${value}ms` : String(value)
+  if (!key.endsWith('Ms') || typeof value === 'string') return String(value)
+  return value % 1_000 === 0 && value > 0 ? `${value / 1_000}s` : `${value}ms`
 }
 
 async function run(options: LocalnetOptions, context: CommandContext): Promise<LocalnetReport> {

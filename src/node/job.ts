@@ -1,4 +1,5 @@
 import type { AdminPorts } from '../api/index.ts'
+import type { ProviderStall } from '../provider/index.ts'
 import type { Stall } from '../requester/index.ts'
 import type { JobStatus } from './status.ts'
 
@@ -8,7 +9,7 @@ export interface NodeJob {
   /** Set when the job cannot go past a height without an operator. */
   halted(): { readonly height: number; readonly reason: string } | undefined
   /** What keeps the consecutive height from moving, when something does. */
-  stall(): Stall | undefined
+  stall(): Stall | ProviderStall | undefined
   /** Blocks behind the feed; `undefined` while the feed has given nothing. */
   lag(): number | undefined
   /** Takes blocks from an operator; execution nodes only. */
@@ -16,4 +17,4 @@ export interface NodeJob {
 }
 
 /** Figures of a job that measures no latency. */
-export const NO_LATENCY = { count: 0, p50: null, p95: null, p99: null, p999: null, max: null } as const
+export const NO_LATENCY = { count: 0, p50: null, p95: null, p99: null, p999: null, max: null, buckets: [] } as const
