@@ -96,7 +96,7 @@ describe("a localnet's bad options", () => {
     ['--access none', /^sealsync: --access 'none' must be a whole number\n$/],
     ['--kill 1 --source synthetic', /^sealsync: --kill and --silent strike half way: [^\n]*\n$/],
     ['--source /nowhere/at/all', /^sealsync: --source \/nowhere\/at\/all: [^\n]*\n$/],
-    ['--blocs 3', /^sealsync: unknown option '--blocs'\n\(Did you mean --blocks\?\)\n$/]
+    ['--blocs 3', /^sealsync: unknown option '--blocs' \(Did you mean --blocks\?\)\n$/]
   ]
   for (const [args, line] of rows) {
     it(`end ${args} with exit code 2 and one line`, async () => {

@@ -65,7 +65,7 @@ export class Feeder {
     const { clock } = this.#components
     const schedule = new OpenSchedule(clock.now(), this.#options.rate)
     const startedAt = clock.now()
-    for await (const block of this.#options.source.blocks()) {
+    for await (const block of oneAhead(this.#options.source.blocks())) {
       const waitMs = schedule.next(clock.now())
       if (this.#options.forMs !== undefined && clock.now() + waitMs - startedAt > this.#options.forMs) return
       if (waitMs > 0) await sleep(clock, waitMs, options.signal).catch(() => undefined)
@@ -95,5 +95,24 @@ export class Feeder {
         cause
       })
     }
+  }
+}
+
+/** The same blocks, the next one being read or made while this one is on its way. No more than two are held. */
+async function* oneAhead(blocks: AsyncIterable<SourceBlock>): AsyncGenerator<SourceBlock> {
+  const iterator = blocks[Symbol.asyncIterator]()
+  let next = iterator.next()
+  try {
+    while (true) {
+      const { value, done } = await next
+      if (done === true) return
+      next = iterator.next()
+      // Its failure is met when its turn comes, or not at all.
+      next.catch(() => undefined)
+      yield value
+    }
+  } finally {
+    await next.catch(() => undefined)
+    await iterator.return?.()
   }
 }

@@ -121,9 +121,9 @@ export class Localnet {
     await this.#bringUp(network, signal)
     sampler.markMesh()
     await this.#feed(run)
-    await sampler.markLastBlock()
     await this.#catchUp(sampler)
     await this.#quiet(sampler, signal)
+    await sampler.freeze()
     await this.#verify(network, signal)
   }
 
@@ -164,6 +164,7 @@ export class Localnet {
       { source: this.#source, blockList: prepared.paths.blockList, rate, forMs }
     )
     await feeder.run({ signal })
+    await sampler.markLastBlock()
     const { total } = this.#source
     if (signal.aborted && total !== undefined && this.#fed.length < total) {
       this.#reasons.push(`interrupted after ${this.#fed.length} of ${total} blocks`)

@@ -32,6 +32,7 @@ export class Sampler {
   #steadyFrom: Mark | undefined
   #steadyTo: Mark | undefined
   #meshAtMs: number | undefined
+  #frozen = false
 
   constructor(components: { readonly clock: Clock; readonly onSample: () => void }, monitors: readonly NodeMonitor[]) {
     this.#clock = components.clock
@@ -59,6 +60,12 @@ export class Sampler {
     if (this.#steadyFrom !== undefined) this.#steadyTo = this.#mark()
   }
 
+  /** What follows is not part of the measurement: the figures stay as they are now. */
+  async freeze(): Promise<void> {
+    await this.lookAtAll()
+    this.#frozen = true
+  }
+
   async lookAtAll(): Promise<void> {
     await Promise.all(this.monitors.map((monitor) => monitor.look()))
   }
@@ -83,12 +90,12 @@ export class Sampler {
     const { signal } = this.#controller
     let due = this.#clock.now()
     while (!signal.aborted) {
-      await this.lookAtAll()
+      if (!this.#frozen) await this.lookAtAll()
       const steady = this.#meshAtMs !== undefined && this.#clock.now() - this.#meshAtMs >= STEADY_AFTER_MS
       if (steady) this.#steadyFrom ??= this.#mark()
       this.#onSample()
       due = Math.max(due + INTERVAL_MS, this.#clock.now())
-      await sleep(this.#clock, due - this.#clock.now(), signal).catch(() => undefined)
+      await sleep(this.#clock, Math.max(0, due - this.#clock.now()), signal).catch(() => undefined)
     }
   }
 }
