@@ -80,6 +80,8 @@ export class ProviderWorld {
         tracker: this.tracker,
         checkTree: (id) => this.#check(id),
         putBlobs: async (blobs) => {
+          // A disk takes its turn.
+          await new Promise((resolve) => setImmediate(resolve))
           for (const blob of blobs) this.store.set(blob.cid.key, blob)
         },
         notifyNewBlobs: (cids) => this.notified.push(...cids.map(String)),
