@@ -52,9 +52,9 @@ export class Progress {
 
   #table(view: NetworkView): string {
     // A table higher than the screen could not be drawn over: the rows that do not fit are left out.
-    const lines = renderTable(view, { columns: this.#stream.columns ?? 120, colour: this.#colour }).slice(
+    const lines = renderTable(view, { columns: known(this.#stream.columns, 120), colour: this.#colour }).slice(
       0,
-      (this.#stream.rows ?? 50) - 2
+      known(this.#stream.rows, 50) - 2
     )
     this.#drawn = lines.length
     return lines.map((line) => `${line}\n`).join('')
@@ -66,3 +66,7 @@ export class Progress {
     return up
   }
 }
+
+/** A terminal that does not know its size says 0. */
+const known = (size: number | undefined, standard: number): number =>
+  size === undefined || size === 0 ? standard : size
