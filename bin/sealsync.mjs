@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Starts the command line under the right Node, with the memory settings that only count when they are there before the
 // process starts. Plain JavaScript that an old Node can parse, so that it can say it is too old.
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

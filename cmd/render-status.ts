@@ -4,7 +4,8 @@ type Json = Readonly<Record<string, unknown>>
 
 const part = (from: Json, key: string): Json => (from[key] ?? {}) as Json
 const number = (from: Json, key: string): number => Number(from[key] ?? 0)
-const shown = (value: unknown): string => (value === undefined || value === null ? '–' : String(value))
+const shown = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '–'
 const percent = (value: unknown): string => `${(Number(value ?? 0) * 100).toFixed(2)} %`
 
 /** The status report for people: what is known, a line each. */
@@ -64,6 +65,6 @@ function describeStall(stall: Json): string {
     stall['nextTryMs'] === null || stall['nextTryMs'] === undefined
       ? ''
       : `, next try in ${formatDuration(number(stall, 'nextTryMs'))}`
-  const remedy = stall['remedy'] === undefined ? '' : `; ${String(stall['remedy'])}`
+  const remedy = stall['remedy'] === undefined ? '' : `; ${shown(stall['remedy'])}`
   return `at height ${shown(stall['height'])}: ${shown(stall['reason'])}, blob ${shown(stall['cid'])}, ${shown(stall['askedPeers'])} peers asked${next}${remedy}`
 }

@@ -1,7 +1,14 @@
 import type { Command } from 'commander'
 import { createLogger } from '#src/log/index.ts'
-import { loadConfig, toNodeConfig } from '#src/node/index.ts'
-import { createNode, initNode, isInitialised, NodeError, type SealsyncNode } from '#src/node/index.ts'
+import {
+  createNode,
+  initNode,
+  isInitialised,
+  loadConfig,
+  NodeError,
+  type SealsyncNode,
+  toNodeConfig
+} from '#src/node/index.ts'
 import { messageOf, systemClock } from '#src/util/index.ts'
 import type { CommandContext } from './context.ts'
 import { EXIT } from './exit-codes.ts'
@@ -31,15 +38,12 @@ async function runUntilStopped(
     if (options.signal.aborted) resolve()
     options.signal.addEventListener('abort', () => resolve(), { once: true })
   })
-  let failure: unknown
   try {
     await node.start()
     await Promise.race([aborted, node.stopRequested, node.failed])
-  } catch (error) {
-    failure = error
+  } finally {
+    await stopWithin(node, options.stopTimeoutMs)
   }
-  await stopWithin(node, options.stopTimeoutMs)
-  if (failure !== undefined) throw failure
   return EXIT.ok
 }
 

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises'
-import { Gauge, type Registry } from 'prom-client'
 import type { Logger } from '../log/index.ts'
+import type { NodeMetrics } from './metrics.ts'
 import { type Clock, formatSize, messageOf, type Service, type Timer } from '../util/index.ts'
 
 export interface DiskWatchOptions {
@@ -17,22 +17,21 @@ export const defaultDiskWatchOptions: Omit<DiskWatchOptions, 'path'> = Object.fr
 
 /** Looks at the room on the data directory's disk every so often. */
 export class DiskWatch implements Service {
-  readonly #components: { readonly clock: Clock; readonly logger: Logger; readonly free: Gauge }
+  readonly #components: {
+    readonly clock: Clock
+    readonly logger: Logger
+    readonly metrics: Pick<NodeMetrics, 'diskFree'>
+  }
   readonly #options: DiskWatchOptions
   #freeBytes = Number.POSITIVE_INFINITY
   #timer: Timer | undefined
   #stopped = false
 
   constructor(
-    components: { readonly clock: Clock; readonly logger: Logger; readonly register: Registry },
+    components: { readonly clock: Clock; readonly logger: Logger; readonly metrics: Pick<NodeMetrics, 'diskFree'> },
     options: DiskWatchOptions
   ) {
-    const free = new Gauge({
-      name: 'sealsync_node_disk_free_bytes',
-      help: "Bytes free on the data directory's file system",
-      registers: [components.register]
-    })
-    this.#components = { ...components, free }
+    this.#components = components
     this.#options = options
   }
 
@@ -50,12 +49,12 @@ export class DiskWatch implements Service {
   }
 
   async #look(): Promise<void> {
-    const { clock, logger, free } = this.#components
+    const { clock, logger, metrics } = this.#components
     const wasOk = this.ok
     try {
       const { bavail, bsize } = await statfs(this.#options.path)
       this.#freeBytes = bavail * bsize
-      free.set(this.#freeBytes)
+      metrics.diskFree.set(this.#freeBytes)
     } catch (error) {
       logger.warn({ path: this.#options.path, error: messageOf(error) }, 'cannot see how full the disk is')
     }

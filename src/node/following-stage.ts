@@ -11,7 +11,8 @@ import {
   type Requester,
   type RequesterOptions
 } from '../requester/index.ts'
-import { codeOf } from '../util/index.ts'
+import { StoreError } from '../store/index.ts'
+import { TrackerError } from '../tracker/index.ts'
 import type { NodeConfig } from './config/node-config.ts'
 import type { NodeContext } from './context.ts'
 import type { NodeData } from './data-stage.ts'
@@ -111,12 +112,12 @@ function createDownloader(context: NodeContext, parts: JobParts & { readonly mis
   )
 }
 
-/** Errors of download and decode: what is asked for again, what halts the height, what ends the node. */
+/** Errors of download, tracking and decode: what halts the height, what ends the node; the rest is asked for again. */
 function classifyFailure(error: unknown): FailureKind {
   if (isMalformed(error)) return 'malformed'
-  const code = codeOf(error)
-  if (code === 'disk-full' || code === 'not-writable' || code === 'io' || code === 'corrupt' || code === 'closed')
-    return 'fatal'
+  if (error instanceof TrackerError) return error.code === 'too-many-cids' ? 'malformed' : 'fatal'
+  // More waits for the disk than may: it is taken again when the disk has caught up.
+  if (error instanceof StoreError) return error.code === 'overloaded' ? 'transient' : 'fatal'
   return 'transient'
 }
 

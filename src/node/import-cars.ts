@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Registry } from 'prom-client'
 import { defaultExecutionDataOptions, type ExecutionDataStore, readCar } from '../execution-data/index.ts'
 import { defaultBlockListOptions, openBlockList } from '../feed/index.ts'
 import { silentLogger } from '../log/index.ts'
+import { createRegistry } from '../metrics/index.ts'
 import { type Blob, BlobCid, type DigestKey, type SealedBlock } from '../model/index.ts'
 import { codeOf, messageOf, systemClock, systemRng } from '../util/index.ts'
 import { type NodeData, openData } from './data-stage.ts'
@@ -54,7 +54,7 @@ export async function importCars(
   const { dataDir } = request
   if (!(await isInitialised(dataDir)))
     throw new NodeError('config', `${dataDir} holds no node: make one with 'sealsync init --data-dir ${dataDir}'`)
-  const register = new Registry()
+  const register = createRegistry()
   const data = await openData(
     { clock: systemClock, rng: systemRng, logger: silentLogger, register },
     { dataDir, cacheBytes: 0 }

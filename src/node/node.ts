@@ -1,7 +1,6 @@
-import { Registry } from 'prom-client'
 import { createBudgetMetrics, defaultBudgetOptions, MemoryBudget } from '../budget/index.ts'
 import type { RootLogger } from '../log/index.ts'
-import { createProcessProbe, registerBuildInfo } from '../metrics/index.ts'
+import { createProcessProbe, createRegistry, registerBuildInfo } from '../metrics/index.ts'
 import { systemClock, systemRng } from '../util/index.ts'
 import type { NodeConfig } from './config/node-config.ts'
 import type { NodeContext } from './context.ts'
@@ -78,7 +77,7 @@ export async function createNode(
 }
 
 function createContext(config: NodeConfig, logger: RootLogger): NodeContext {
-  const register = new Registry()
+  const register = createRegistry()
   registerBuildInfo(register, {
     version: version(),
     revision: revision(),

@@ -1,5 +1,5 @@
-import { Registry } from 'prom-client'
 import { silentLogger } from '../log/index.ts'
+import { createRegistry } from '../metrics/index.ts'
 import { BlobCid, type Height } from '../model/index.ts'
 import { NodeError } from './errors.ts'
 import { PROGRESS as REQUESTER_PROGRESS } from '../requester/index.ts'
@@ -27,7 +27,7 @@ export interface OfflineNode {
 export async function openOfflineNode(dataDir: string): Promise<OfflineNode> {
   if (!(await isInitialised(dataDir)))
     throw new NodeError('config', `${dataDir} holds no node: make one with 'sealsync init --data-dir ${dataDir}'`)
-  const register = new Registry()
+  const register = createRegistry()
   const data = await openData(
     { clock: systemClock, rng: systemRng, logger: silentLogger, register },
     { dataDir, cacheBytes: 0 }

@@ -12,10 +12,10 @@ export interface ServiceStackOptions {
 }
 
 /** 5 s a step: four slow steps still end within the default 20 s of the whole stop. */
-export const defaultServiceStackOptions: ServiceStackOptions = Object.freeze({ stepTimeoutMs: 5_000 })
+const defaultServiceStackOptions: ServiceStackOptions = Object.freeze({ stepTimeoutMs: 5_000 })
 
 /** A step of the stop was given up on. */
-export class StopError extends AppError<'stop-timeout'> {}
+class StopError extends AppError<'stop-timeout'> {}
 
 /**
  * Services in the order in which they need one another. Starts them one by one, rolls back when one cannot start, stops in reverse.

@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   AdminListener,
+  type ApiMetrics,
+  type ExecutionDataReaderComponents,
+  type ListenerComponents,
   type AdminRoute,
   ApiListener,
   type BoundAddress,
@@ -21,6 +24,7 @@ import type { NodeContext } from './context.ts'
 import type { NodeData } from './data-stage.ts'
 import type { NodeJob } from './job.ts'
 import { DiskWatch, defaultDiskWatchOptions } from './disk-watch.ts'
+import { createNodeMetrics } from './metrics.ts'
 import { EXCHANGE_PROTOCOL, type NodeNetwork } from './network-stage.ts'
 import { peersReport, type StatusComponents, statusReport } from './status.ts'
 import { revision, version } from './version.ts'
@@ -75,66 +79,26 @@ class NodeServing implements Serving {
 
   constructor(components: ServingComponents) {
     this.#components = components
-    const { context, data, network } = components
-    const { config, clock, register, budget } = context
-    const metrics = createApiMetrics(register)
-    const shared = { clock, logger: context.logger.child('api'), metrics }
-    this.#status = {
-      config,
-      version: version(),
-      revision: revision(),
-      nodeId: network.self.nodeId,
-      host: network.host,
-      exchangeProtocol: EXCHANGE_PROTOCOL,
-      exchange: network.exchange,
-      blockstore: data.blockstore,
-      presentAtStart: data.presentAtStart,
-      refetched: async () => (await components.reading.metrics.refetchedBlobs.get()).values[0]?.value ?? 0,
-      budget,
-      probe: context.probe,
-      clock,
-      startedAtMs: clock.now()
-    }
-    this.metrics = new MetricsListener(
-      {
-        ...shared,
-        register,
-        checks: () => healthChecks(this.#healthInputs(), defaultApiOptions.health),
-        started: () => this.#started,
-        stopping: () => this.#stopping,
-        status: () => this.#report()
-      },
-      { ...defaultApiOptions.metrics, ...config.metricsAddress }
-    )
-    const reader = {
-      tracker: data.tracker,
-      feedHighest: () => this.#job?.status().heights.feed ?? undefined,
-      ...components.reading.ports,
-      metrics,
-      account: budget.account('api')
-    }
+    const { context } = components
+    const metrics = createApiMetrics(context.register)
+    const shared = { clock: context.clock, logger: context.logger.child('api'), metrics }
+    const reader = this.#readerComponents(metrics)
+    this.#status = statusComponents(components)
+    this.metrics = this.#metricsListener(shared)
     this.api = new ApiListener(
       {
         ...shared,
         reader: new ExecutionDataReader(reader, defaultApiOptions.reader),
-        blobs: data.blockstore,
-        account: budget.account('api')
+        blobs: components.data.blockstore,
+        account: reader.account
       },
-      { ...defaultApiOptions.api, ...config.apiAddress }
+      { ...defaultApiOptions.api, ...context.config.apiAddress }
     )
-    const adminReader = new ExecutionDataReader(reader, defaultApiOptions.adminReader)
-    this.admin = this.#adminService(
-      (routes) =>
-        new AdminListener(
-          { ...shared, routes },
-          { ...defaultApiOptions.admin, dataDir: config.dataDir, fallbackDir: tmpdir() }
-        ),
-      adminReader
-    )
+    this.admin = this.#adminService(shared, new ExecutionDataReader(reader, defaultApiOptions.adminReader))
     this.addressFile = this.#addressFileService()
     this.disk = new DiskWatch(
-      { clock, register, logger: context.logger.child('disk') },
-      { ...defaultDiskWatchOptions, path: config.dataDir }
+      { clock: context.clock, metrics: createNodeMetrics(context.register), logger: context.logger.child('disk') },
+      { ...defaultDiskWatchOptions, path: context.config.dataDir }
     )
   }
 
@@ -186,30 +150,60 @@ class NodeServing implements Serving {
     }
   }
 
+  #metricsListener(shared: ListenerComponents): MetricsListener {
+    const { config, register } = this.#components.context
+    return new MetricsListener(
+      {
+        ...shared,
+        register,
+        checks: () => healthChecks(this.#healthInputs(), defaultApiOptions.health),
+        started: () => this.#started,
+        stopping: () => this.#stopping,
+        status: () => this.#report()
+      },
+      { ...defaultApiOptions.metrics, ...config.metricsAddress }
+    )
+  }
+
+  #readerComponents(metrics: ApiMetrics): ExecutionDataReaderComponents {
+    const { context, data, reading } = this.#components
+    return {
+      tracker: data.tracker,
+      feedHighest: () => this.#job?.status().heights.feed ?? undefined,
+      ...reading.ports,
+      metrics,
+      account: context.budget.account('api')
+    }
+  }
+
   /** The routes depend on the job, which is attached before anything starts. */
-  #adminService(listen: (routes: readonly AdminRoute[]) => AdminListener, reader: ExecutionDataReader): Service {
+  #adminService(shared: ListenerComponents, reader: ExecutionDataReader): Service {
+    const { config } = this.#components.context
+    const options = { ...defaultApiOptions.admin, dataDir: config.dataDir, fallbackDir: tmpdir() }
     let listener: AdminListener | undefined
-    const { data, context, requestStop } = this.#components
     return {
       start: async () => {
-        const ingest = this.#job?.ingest
-        listener = listen(
-          createAdminRoutes({
-            status: () => this.#report(),
-            peers: async () => ({ peers: peersReport(this.#status) }),
-            setLogLevel: (level, room) => isLogLevel(level) && context.logger.setLevel(level, room),
-            stop: requestStop,
-            tracker: data.tracker,
-            reader,
-            ...(ingest === undefined ? {} : { ingest })
-          })
-        )
+        listener = new AdminListener({ ...shared, routes: this.#adminRoutes(reader) }, options)
         await listener.start()
       },
       stop: async () => {
         await listener?.stop()
       }
     }
+  }
+
+  #adminRoutes(reader: ExecutionDataReader): AdminRoute[] {
+    const { data, context, requestStop } = this.#components
+    const ingest = this.#job?.ingest
+    return createAdminRoutes({
+      status: () => this.#report(),
+      peers: async () => ({ peers: peersReport(this.#status) }),
+      setLogLevel: (level, room) => isLogLevel(level) && context.logger.setLevel(level, room),
+      stop: requestStop,
+      tracker: data.tracker,
+      reader,
+      ...(ingest === undefined ? {} : { ingest })
+    })
   }
 
   #addressFileService(): Service {
@@ -223,6 +217,25 @@ class NodeServing implements Serving {
       },
       stop: () => rm(path, { force: true })
     }
+  }
+}
+
+function statusComponents({ context, data, network, reading }: ServingComponents): Omit<StatusComponents, 'job'> {
+  return {
+    config: context.config,
+    version: version(),
+    revision: revision(),
+    nodeId: network.self.nodeId,
+    host: network.host,
+    exchangeProtocol: EXCHANGE_PROTOCOL,
+    exchange: network.exchange,
+    blockstore: data.blockstore,
+    presentAtStart: data.presentAtStart,
+    refetched: async () => (await reading.metrics.refetchedBlobs.get()).values[0]?.value ?? 0,
+    budget: context.budget,
+    probe: context.probe,
+    clock: context.clock,
+    startedAtMs: context.clock.now()
   }
 }
 

@@ -25,7 +25,7 @@ export function revision(): string {
 }
 
 /** The folder of package.json, from the sources as well as from a bundle in `dist/`. */
-export function packageRoot(): string {
+function packageRoot(): string {
   let root = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(root, 'package.json')) && dirname(root) !== root) root = dirname(root)
   return root

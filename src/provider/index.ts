@@ -5,7 +5,7 @@ export {
   type AnnouncementLogComponents,
   openAnnouncementLog
 } from './announcement-log.ts'
-export { ProviderError, type ProviderErrorCode } from './errors.ts'
+export type { ProviderErrorCode } from './errors.ts'
 export type { IngestCounts } from './ingest.ts'
 export { createProviderMetrics, type ProviderMetrics } from './metrics.ts'
 export {

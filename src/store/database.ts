@@ -12,7 +12,7 @@ export interface DatabaseOptions {
   readonly maxOpenFiles: number
 }
 
-export const defaultDatabaseOptions: DatabaseOptions = Object.freeze({
+const defaultDatabaseOptions: DatabaseOptions = Object.freeze({
   cacheBytes: 8 * 1024 ** 2,
   writeBufferBytes: 4 * 1024 ** 2,
   maxOpenFiles: 256

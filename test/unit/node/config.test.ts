@@ -3,14 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import {
-  CONFIG_KEYS,
-  envName,
-  loadConfig,
-  renderConfig,
-  renderEffective,
-  toNodeConfig
-} from '#src/node/config/index.ts'
+import { CONFIG_KEYS, envName } from '#src/node/config/keys.ts'
+import { loadConfig } from '#src/node/config/load.ts'
+import { toNodeConfig } from '#src/node/config/node-config.ts'
+import { renderConfig, renderEffective } from '#src/node/config/render.ts'
 import { NodeError } from '#src/node/errors.ts'
 
 const enough = { identities: '/somewhere/identities.json' }
