@@ -16,7 +16,8 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { NodeIdentity, PeerIdText } from '../model/index.ts'
 import type { Clock } from '../util/index.ts'
 import type { Cooldowns } from './cooldowns.ts'
-import { canonicalIp, type IdentityTable, toMultiaddrText } from './identity-table/index.ts'
+import { canonicalIp, toMultiaddrText } from './identity-table/address.ts'
+import type { IdentityTable } from './identity-table/table.ts'
 import type { Direction, P2pMetrics } from './metrics.ts'
 import { TokenBucket } from './token-bucket.ts'
 
@@ -188,7 +189,7 @@ export class StakedConnectionGater implements ConnectionGater {
 }
 
 /** The IP of a connection in its canonical text; empty when it has none. */
-export function ipOf(address: Multiaddr): string {
+function ipOf(address: Multiaddr): string {
   const component = address.getComponents().find(({ name }) => name === 'ip4' || name === 'ip6')
   return canonicalIp(component?.value ?? '')
 }

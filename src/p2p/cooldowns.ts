@@ -1,6 +1,6 @@
 import type { PeerIdText } from '../model/index.ts'
 import type { Clock } from '../util/index.ts'
-import type { StakedSet } from './identity-table/index.ts'
+import type { StakedSet } from './identity-table/table.ts'
 
 /**
  * Peers that are to be left alone for a while after they misbehaved. Only staked peers get in, so the table bounds it;

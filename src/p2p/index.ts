@@ -1,26 +1,18 @@
 /** The network: who the nodes are, the libp2p host that connects them, the wire of announcements. */
+export type { AnnounceClient } from './announce/client.ts'
 export {
-  ANNOUNCE_PROTOCOL,
-  type AnnounceClient,
-  type AnnounceComponents,
-  type AnnounceMetrics,
-  type AnnounceOptions,
-  type AnnounceServer,
-  type AnnouncementBroadcaster,
-  type AnnouncementLog,
-  createAnnounceClient,
-  createAnnounceMetrics,
-  createAnnounceServer,
   decodeSigned,
   decodeSignedBytes,
-  defaultAnnounceOptions,
   encodeSigned,
   MAX_SIGNED_ANNOUNCEMENT_BYTES,
   signAnnouncement,
   signedBytesOf,
-  validateAnnounceOptions,
   verifyAnnouncement
-} from './announce/index.ts'
+} from './announce/codec.ts'
+export { type AnnounceMetrics, createAnnounceMetrics } from './announce/metrics.ts'
+export { type AnnounceOptions, defaultAnnounceOptions, validateAnnounceOptions } from './announce/options.ts'
+export { type AnnounceComponents, createAnnounceClient, createAnnounceServer } from './announce/over-host.ts'
+export type { AnnounceServer, AnnouncementBroadcaster, AnnouncementLog } from './announce/server.ts'
 export { P2pError, type P2pErrorCode } from './errors.ts'
 export {
   createHost,
@@ -28,23 +20,16 @@ export {
   type HostComponents,
   type HostPeer
 } from './host.ts'
-export { P256PrivateKey, P256PublicKey } from './identity-keys/p256.ts'
-export { IDENTITY_KEY_REDIRECTS } from './identity-keys/redirects.ts'
+export type { P256PublicKey } from './identity-keys/p256.ts'
+export { formatHostPort, type HostPort, parseHostPort, toMultiaddrText } from './identity-table/address.ts'
 export {
-  formatHostPort,
-  type HostPort,
   type IdentityEntry,
-  IdentityTable,
   identityEntryFor,
-  MAX_IDENTITIES,
   MAX_IDENTITY_FILE_BYTES,
-  parseHostPort,
   parseIdentities,
-  readIdentities,
-  type StakedSet,
-  type TableChange,
-  toMultiaddrText
-} from './identity-table/index.ts'
+  readIdentities
+} from './identity-table/parse.ts'
+export { IdentityTable, type StakedSet, type TableChange } from './identity-table/table.ts'
 export { createP2pMetrics, type P2pMetrics } from './metrics.ts'
 export {
   generateNetworkKey,
@@ -54,7 +39,6 @@ export {
   networkPublicKey,
   peerIdOf,
   readNetworkKey,
-  verifySignature,
   writeNetworkKey
 } from './network-key.ts'
 export {

@@ -53,14 +53,7 @@ export function createP2pMetrics(register: Registry) {
       'Connections cut because nothing came from the peer though it was pinged.'
     ),
     cooldowns: counter('sealsync_p2p_cooldowns_total', 'Peers disconnected for misbehaviour, by reason.', ['reason']),
-    streamsOpened: counter('sealsync_p2p_streams_opened_total', 'Streams opened, by protocol and direction.', [
-      'protocol',
-      'direction'
-    ]),
-    openStreams: gauge('sealsync_p2p_open_streams', 'Streams open now, by protocol and direction.', [
-      'protocol',
-      'direction'
-    ]),
+    ...streamMetrics(counter, gauge),
     pingSeconds: new Histogram({
       name: 'sealsync_p2p_ping_seconds',
       help: 'Round trips of connection pings.',
@@ -89,6 +82,19 @@ function flowMetrics(counter: MakeCounter, gauge: MakeGauge) {
     ]),
     allowStream: counter('network_libp2p_resource_manager_allow_stream_total', 'Streams opened.', ['direction']),
     blockStream: counter('network_libp2p_resource_manager_block_stream_total', 'Streams refused by a limit.', [
+      'direction'
+    ])
+  }
+}
+
+function streamMetrics(counter: MakeCounter, gauge: MakeGauge) {
+  return {
+    streamsOpened: counter('sealsync_p2p_streams_opened_total', 'Streams opened, by protocol and direction.', [
+      'protocol',
+      'direction'
+    ]),
+    openStreams: gauge('sealsync_p2p_open_streams', 'Streams open now, by protocol and direction.', [
+      'protocol',
       'direction'
     ])
   }

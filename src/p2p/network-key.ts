@@ -31,10 +31,6 @@ export const peerIdOf = (key: NetworkKey | P256PublicKey): PeerIdText =>
 /** Reads `X ‖ Y`. Throws P2pError `key-invalid` for other lengths and for points off the curve. */
 export const networkPublicKey = (point: Uint8Array): P256PublicKey => P256PublicKey.fromPoint(point)
 
-/** Checks a DER signature over the sha-256 of `data`. */
-export const verifySignature = (key: P256PublicKey, data: Uint8Array, signature: Uint8Array): boolean =>
-  key.verify(data, signature)
-
 /**
  * Reads the key of this node. Throws P2pError `key-file-missing`, `key-file-permissions` (group or others have any right)
  * or `key-file-invalid`.

@@ -1,6 +1,6 @@
 import type { Role } from '../model/index.ts'
 import { P2pError } from './errors.ts'
-import type { HostPort } from './identity-table/index.ts'
+import type { HostPort } from './identity-table/address.ts'
 
 /** Which handshakes are offered: both with TLS first, as go-libp2p does, or one alone. */
 export type Security = 'both' | 'tls' | 'noise'
@@ -121,7 +121,7 @@ export function validateHostOptions(options: HostOptions): void {
 }
 
 /** Throws P2pError `option-invalid` (details: `option`) and says what would break. */
-export function validatePeerManagerOptions(options: PeerManagerOptions): void {
+function validatePeerManagerOptions(options: PeerManagerOptions): void {
   if (!(options.initialBackoffMs >= 1))
     fail('initialBackoffMs', 'must be 1 or more, or a dead peer is dialled in a loop')
   if (options.maxBackoffMs < options.initialBackoffMs) fail('maxBackoffMs', 'must not be below initialBackoffMs')

@@ -23,7 +23,7 @@ import {
   type Timer
 } from '../util/index.ts'
 import type { Cooldowns } from './cooldowns.ts'
-import type { IdentityTable, TableChange } from './identity-table/index.ts'
+import type { IdentityTable, TableChange } from './identity-table/table.ts'
 import type { Direction, P2pMetrics } from './metrics.ts'
 import type { PeerManagerOptions } from './options.ts'
 

@@ -53,7 +53,7 @@ export interface Member {
 
 const QUICK = {
   ...defaultPeerManagerOptions,
-  graceMs: 400,
+  graceMs: 1_000,
   initialBackoffMs: 50,
   maxBackoffMs: 400,
   duplicateSettleMs: 200

@@ -9,11 +9,10 @@
  * a replay that nobody asked for is a fault; sessions are bounded by the connected part of the identity table, receivers by
  * the table's execution nodes.
  */
-import type { AnnouncementHandlers, AnnouncementTransport } from '../../feed/announcement-transport.ts'
 import type { Logger } from '../../log/logger.ts'
-import type { Height, PeerIdText } from '../../model/index.ts'
+import type { Height, PeerIdText, SignedAnnouncement } from '../../model/index.ts'
 import { backoffMs, type Clock, messageOf, type Rng, type Service, type Timer } from '../../util/index.ts'
-import type { IdentityTable } from '../identity-table/index.ts'
+import type { IdentityTable } from '../identity-table/table.ts'
 import type { PeerEvent } from '../peer-manager.ts'
 import { FaultBudget } from './faults.ts'
 import { type Answer, decodeAnswer, encodeRequest, FrameDecoder, MAX_ANSWER_FRAME } from './frames.ts'
@@ -21,6 +20,16 @@ import type { AnnounceMetrics } from './metrics.ts'
 import type { AnnounceOptions } from './options.ts'
 import { AnnouncementReceiver } from './receiver.ts'
 import type { AnnounceStream } from './stream.ts'
+
+/** Who is told of what came. The same as the feed's port of this name; p2p and feed do not know each other. */
+export interface AnnouncementHandlers {
+  onAnnouncement(peer: PeerIdText, announcement: SignedAnnouncement, live: boolean): void
+  onAnnouncer(
+    peer: PeerIdText,
+    offered: { readonly lowest: Height | undefined; readonly highest: Height | undefined }
+  ): void
+  onAnnouncerGone(peer: PeerIdText): void
+}
 
 /** The connected peers and how to open a stream to one. */
 export interface AnnounceNetwork {
@@ -41,7 +50,8 @@ export interface AnnounceClientComponents {
   readonly metrics: AnnounceMetrics
 }
 
-export class AnnounceClient implements AnnouncementTransport, Service {
+/** Serves the feed's port `AnnouncementTransport`. */
+export class AnnounceClient implements Service {
   readonly #components: AnnounceClientComponents
   readonly #options: AnnounceOptions
   readonly #sessions = new Map<PeerIdText, ClientSession>()
@@ -58,18 +68,22 @@ export class AnnounceClient implements AnnouncementTransport, Service {
     this.#faults = new FaultBudget({ clock, coolDown, isKnown: (peer) => table.mayAnnounce(peer) }, options)
   }
 
+  /** To be called once, before `start`. */
   listen(handlers: AnnouncementHandlers): void {
     this.#handlers = handlers
   }
 
+  /** Execution nodes that are connected and have told what they offer. */
   announcers(): readonly PeerIdText[] {
     return [...this.#sessions].filter(([, session]) => session.offered).map(([peer]) => peer)
   }
 
+  /** Execution nodes of the table that are not ejected, connected or not. */
   stakedAnnouncerCount(): number {
     return this.#components.table.executionPeers.length
   }
 
+  /** Asks a node for what it has in [from, to]. Never throws; a request that is lost is to be made again. */
   request(peer: PeerIdText, from: Height, to: Height): void {
     if (Number.isSafeInteger(from) && Number.isSafeInteger(to) && from >= 0 && from <= to) {
       this.#sessions.get(peer)?.request(from, to)

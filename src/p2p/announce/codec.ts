@@ -30,9 +30,9 @@ const COUNT_AT = ANNOUNCED_AT + 8
 const HINT_AT = COUNT_AT + 2
 
 /** Longest signed bytes: a full hint. */
-export const MAX_SIGNED_BYTES = HINT_AT + MAX_HINT_CIDS * DIGEST_LENGTH
+const MAX_SIGNED_BYTES = HINT_AT + MAX_HINT_CIDS * DIGEST_LENGTH
 /** Longest DER signature of P-256 is 72 bytes. */
-export const MAX_SIGNATURE_BYTES = 72
+const MAX_SIGNATURE_BYTES = 72
 /** Longest signed announcement on the wire, bytes. */
 export const MAX_SIGNED_ANNOUNCEMENT_BYTES = varintLength(MAX_SIGNED_BYTES) + MAX_SIGNED_BYTES + 1 + MAX_SIGNATURE_BYTES
 

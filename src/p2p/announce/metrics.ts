@@ -5,19 +5,37 @@ export type AnnounceMetrics = ReturnType<typeof createAnnounceMetrics>
 export function createAnnounceMetrics(register: Registry) {
   const registers = [register]
   const counter = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> =>
-    new Counter({ name: `sealsync_p2p_announce_${name}`, help, labelNames, registers })
+    new Counter({ name, help, labelNames, registers })
   return {
-    received: counter('received_total', 'Authentic announcements handed on, by kind (live, replay).', ['kind']),
-    repeats: counter('repeats_total', 'Announcements that came again and were not verified again.'),
-    verifications: counter('verifications_total', 'Signatures checked.'),
-    faults: counter('faults_total', 'Faults of announcing peers, by reason.', ['reason']),
-    overRate: counter('over_rate_total', 'Announcements and requests dropped for their rate, by kind.', ['kind']),
-    opens: counter('opens_total', 'Streams opened to execution nodes, by outcome.', ['outcome']),
-    requestsSent: counter('requests_sent_total', 'Ranges asked for.'),
-    requests: counter('requests_total', 'Ranges peers asked for, by outcome (served, refused, failed).', ['outcome']),
-    replayed: counter('replayed_total', 'Announcements sent in answer to requests.'),
-    published: counter('published_total', 'Announcements published by this node.'),
-    liveDropped: counter('live_dropped_total', 'Live announcements dropped because a peer was too slow.'),
+    received: counter(
+      'sealsync_p2p_announce_received_total',
+      'Authentic announcements handed on, by kind (live, replay).',
+      ['kind']
+    ),
+    repeats: counter(
+      'sealsync_p2p_announce_repeats_total',
+      'Announcements that came again and were not verified again.'
+    ),
+    verifications: counter('sealsync_p2p_announce_verifications_total', 'Signatures checked.'),
+    faults: counter('sealsync_p2p_announce_faults_total', 'Faults of announcing peers, by reason.', ['reason']),
+    overRate: counter(
+      'sealsync_p2p_announce_over_rate_total',
+      'Announcements and requests dropped for their rate, by kind.',
+      ['kind']
+    ),
+    opens: counter('sealsync_p2p_announce_opens_total', 'Streams opened to execution nodes, by outcome.', ['outcome']),
+    requestsSent: counter('sealsync_p2p_announce_requests_sent_total', 'Ranges asked for.'),
+    requests: counter(
+      'sealsync_p2p_announce_requests_total',
+      'Ranges peers asked for, by outcome (served, refused, failed).',
+      ['outcome']
+    ),
+    replayed: counter('sealsync_p2p_announce_replayed_total', 'Announcements sent in answer to requests.'),
+    published: counter('sealsync_p2p_announce_published_total', 'Announcements published by this node.'),
+    liveDropped: counter(
+      'sealsync_p2p_announce_live_dropped_total',
+      'Live announcements dropped because a peer was too slow.'
+    ),
     listeners: new Gauge({
       name: 'sealsync_p2p_announce_listeners',
       help: 'Peers that listen to this node.',

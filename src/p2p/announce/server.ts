@@ -12,7 +12,7 @@
 import type { Logger } from '../../log/logger.ts'
 import type { Height, PeerIdText, SignedAnnouncement } from '../../model/index.ts'
 import { BoundedQueue, type Clock, messageOf } from '../../util/index.ts'
-import type { IdentityTable } from '../identity-table/index.ts'
+import type { IdentityTable } from '../identity-table/table.ts'
 import { TokenBucket } from '../token-bucket.ts'
 import { FaultBudget } from './faults.ts'
 import {

@@ -19,7 +19,7 @@ export const P256_POINT_LENGTH = 64
 /** Bytes of a private scalar. */
 export const P256_SCALAR_LENGTH = 32
 /** Bytes of a P-256 public key as SPKI DER. */
-export const P256_SPKI_LENGTH = 91
+const P256_SPKI_LENGTH = 91
 
 const LIBP2P_KEY_CODEC = 0x72
 const SHA2_256 = 0x12
@@ -74,7 +74,7 @@ export class P256PublicKey implements ECDSAPublicKey {
   }
 
   get jwk(): JsonWebKey {
-    return this.#key.export({ format: 'jwk' }) as JsonWebKey
+    return this.#key.export({ format: 'jwk' })
   }
 
   /** The `PublicKey` message, 95 bytes. */
@@ -148,7 +148,7 @@ export class P256PrivateKey implements ECDSAPrivateKey {
     let jwk: JsonWebKey
     try {
       const key = createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'sec1' })
-      jwk = key.export({ format: 'jwk' }) as JsonWebKey
+      jwk = key.export({ format: 'jwk' })
     } catch (cause) {
       throw new P2pError('key-invalid', 'not the SEC1 DER of an elliptic curve key', { cause })
     }
@@ -177,7 +177,7 @@ export class P256PrivateKey implements ECDSAPrivateKey {
 
   /** A secret. */
   get jwk(): JsonWebKey {
-    return this.#key.export({ format: 'jwk' }) as JsonWebKey
+    return this.#key.export({ format: 'jwk' })
   }
 
   equals(key?: unknown): boolean {

@@ -5,13 +5,12 @@
  */
 import type { PeerId, PrivateKey, PublicKey } from '@libp2p/interface'
 import * as original from '@libp2p/peer-id'
-import type { MultihashDigest } from 'multiformats/hashes/interface'
 
 export * from '@libp2p/peer-id'
 
 export const peerIdFromPublicKey = ((publicKey: PublicKey): PeerId => {
   if (publicKey.type !== 'ECDSA') return original.peerIdFromPublicKey(publicKey)
-  const peerId = original.peerIdFromMultihash(publicKey.toMultihash() as MultihashDigest)
+  const peerId = original.peerIdFromMultihash(publicKey.toMultihash())
   return Object.assign(peerId, { publicKey })
 }) as typeof original.peerIdFromPublicKey
 

@@ -14,7 +14,7 @@ import { formatHostPort, parseHostPort } from './address.ts'
 /** Largest file, bytes: 10,000 of Flow's entries with their staking keys take some 6 MB. */
 export const MAX_IDENTITY_FILE_BYTES = 33_554_432
 /** Most entries: Flow has some 500 nodes; a key takes 50 µs to check, so a full table half a second. */
-export const MAX_IDENTITIES = 10_000
+const MAX_IDENTITIES = 10_000
 
 /** Flow's weight of a node that states none (flow-go `model/flow/identity.go`). */
 const DEFAULT_WEIGHT = 100

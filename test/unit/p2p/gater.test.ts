@@ -17,7 +17,7 @@ class Socket extends EventTarget {
     super()
     this.remoteAddr = multiaddr(address)
   }
-  close(): void {
+  hangUp(): void {
     this.dispatchEvent(new Event('close'))
   }
 }
@@ -100,7 +100,7 @@ test('strangers’ handshakes are few at a time, and never take the slots of the
   assert.equal(await refused('pending-unknown'), 492)
   assert.equal(gater.denyInboundConnection(socket('/ip4/10.0.0.1/tcp/5')), false)
   assert.equal(gater.pendingInbound, 9)
-  for (const one of admitted) one.close()
+  for (const one of admitted) one.hangUp()
   assert.equal(gater.pendingInbound, 1)
 })
 
@@ -111,12 +111,12 @@ test('one strange address gets two slots, and its rate is bounded after they are
     open.map((one) => gater.denyInboundConnection(one)),
     [false, false, true, true, true]
   )
-  for (const one of open) one.close()
+  for (const one of open) one.hangUp()
   let passed = 0
   for (let index = 0; index < 1_000; index += 1) {
     const one = socket('/ip4/66.0.0.1/tcp/1')
     if (!gater.denyInboundConnection(one)) passed += 1
-    one.close()
+    one.hangUp()
   }
   assert.equal(passed, 22)
   assert.equal(await refused('rate-unknown'), 978)
@@ -134,11 +134,11 @@ test('slots of a known address follow the number of its nodes and are free again
   const [node] = nodes
   assert.ok(first && node)
   gater.denyInboundEncryptedConnection(idOf(node.peerId), first)
-  first.close()
+  first.hangUp()
   assert.equal(gater.pendingInbound, 9, 'freed once, though the socket closes later')
   table.replace([])
   assert.equal(gater.denyInboundConnection(socket('/ip4/10.0.0.1/tcp/1')), false, 'a stranger’s slot now')
-  for (const one of open) one.close()
+  for (const one of open) one.hangUp()
   assert.equal(gater.pendingInbound, 1)
 })
 

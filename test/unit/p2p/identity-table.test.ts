@@ -9,7 +9,7 @@ import {
   parseIdentities,
   toMultiaddrText
 } from '#src/p2p/index.ts'
-import { canonicalIp } from '#src/p2p/identity-table/index.ts'
+import { canonicalIp } from '#src/p2p/identity-table/address.ts'
 import { makeMember } from './support.ts'
 
 const entryOf = (rest: Partial<Record<keyof IdentityEntry, unknown>> = {}): Record<string, unknown> => ({
@@ -51,7 +51,7 @@ test('Flow’s own file is accepted: more fields, no Weight or Ejected, upper ca
 
 test('a wrong entry is named by its index, field and reason', () => {
   const key = String(entryOf().NetworkPubKey)
-  const rows: [string, Record<string, unknown> | unknown, string, RegExp][] = [
+  const rows: [string, unknown, string, RegExp][] = [
     ['no object', 7, '(entry)', /not a JSON object/],
     ['an array', [], '(entry)', /not a JSON object/],
     ['no role', entryOf({ Role: undefined }), 'Role', /missing/],

@@ -1,4 +1,4 @@
-import type { AnnounceStream, AnnounceStreamListener } from '#src/p2p/announce/index.ts'
+import type { AnnounceStream, AnnounceStreamListener } from '#src/p2p/announce/stream.ts'
 
 /** One end of a stream in memory. Delivers in later microtasks; `window` sends may be unread before it needs to drain. */
 export class MemoryStream implements AnnounceStream {
