@@ -187,6 +187,21 @@ describe('cold blobs', () => {
     })
   }
 
+  test('are not asked of a node that has none of them, once that is known', async () => {
+    const sim = createSim({ seed: 41, producers: 1, access: 2, delayMs: [5, 15] })
+    const [asker] = sim.access
+    const blobs = Array.from({ length: 2000 }, (_, index) => simBlob(index, 8192))
+    for (const blob of blobs) make(sim.producers[0]!, blob)
+    sim.clock.setTimer(100, () => {
+      for (const blob of blobs) void fetch(asker!, blob, undefined)
+    })
+    await sim.run(30_000)
+    const { wants } = asker!.exchange.status()
+    assert.equal(asker!.blobs.held.size, 2000)
+    assert.ok(wants.sent < 2000 * 1.3, `${wants.sent} asks for 2000 blobs`)
+    await sim.stop()
+  })
+
   test('that nobody has are asked for again when somebody comes', async () => {
     const sim = createSim({ seed: 40, producers: 1, access: 3 })
     const [asker, holder] = sim.access

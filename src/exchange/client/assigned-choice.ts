@@ -89,8 +89,8 @@ export class AssignedChoice implements PeerChoice {
     for (const state of peers.values()) {
       if (want.tried.has(state.peer)) continue
       if (!known.has(state.peer) && !want.origins.includes(state.peer)) continue
-      if (state.coolingDown(now)) {
-        fallback ??= state
+      if (state.coolingDown(now) || state.doubted(now)) {
+        fallback = better(fallback, state, now)
         continue
       }
       if (this.#full(state, want.sizeEstimate)) {
@@ -125,4 +125,9 @@ export class AssignedChoice implements PeerChoice {
     }
     return this.#known.peers
   }
+}
+
+/** Who lacks the data is a better last resort than who broke the rules. */
+function better(a: PeerState | undefined, b: PeerState, now: number): PeerState {
+  return a === undefined || (a.coolingDown(now) && !b.coolingDown(now)) ? b : a
 }

@@ -282,6 +282,7 @@ export class ExchangeClient {
     state.answered()
     if (want.state === 'sent') this.#sample(want, state)
     if (!have && (want.patienceMs === 0 || want.ackedBy === 'have')) {
+      if (!want.hot) state.denied(this.#components.clock.now())
       this.#asking.moveOn(want, 'denied', true)
       return
     }

@@ -4,6 +4,9 @@ import type { ClientOptions } from '../options.ts'
 /** Asked digests a peer is remembered for, so that a copy that crossed our cancel is not held against it. */
 const HISTORY = 2048
 const HISTORY_MS = 60_000
+/** Cold wants denied in a row that show a peer to be without the data, and for how long that is believed. */
+const DENIALS = 16
+const DOUBT_MS = 10_000
 
 /** A strike's reason. Every one costs a cooldown; only `silent` ends with the peer's next word. */
 export type Strike = 'silent' | 'undelivered' | 'stalled' | 'wrong'
@@ -34,6 +37,8 @@ export class PeerState {
   #strikes = 0
   #silences = 0
   #cooldownUntil = 0
+  #denials = 0
+  #doubtedUntil = 0
   #cooldownEndsWithWord = false
 
   constructor(peer: PeerIdText, options: ClientOptions) {
@@ -93,6 +98,8 @@ export class PeerState {
     this.#strikes = 0
     this.#silences = 0
     this.#cooldownUntil = 0
+    this.#denials = 0
+    this.#doubtedUntil = 0
     const { min, max } = this.#options.peerWindowBytes
     this.windowBytes = Math.min(max, this.windowBytes + Math.max(bytes, min / 16) / 4)
     const elapsed = Math.max(0.5, now - this.#busySince)
@@ -121,6 +128,17 @@ export class PeerState {
   /** Somebody answered a want: not mute towards us. */
   answered(): void {
     this.#silences = 0
+  }
+
+  /** It has not got a cold blob: after several in a row it is asked only when nobody else is left. */
+  denied(now: number): void {
+    this.#denials += 1
+    if (this.#denials >= DENIALS) this.#doubtedUntil = now + DOUBT_MS
+  }
+
+  /** Probably a node that is catching up itself. */
+  doubted(now: number): boolean {
+    return this.#doubtedUntil > now
   }
 
   coolingDown(now: number): boolean {
