@@ -192,6 +192,8 @@ export function validateExchangeOptions(options: ExchangeOptions): void {
     throw new ExchangeError('bad-option', `exchange ${key}: ${why}`, { details: { key } })
   }
   const { client, server } = options
+  if (options.policy !== 'assigned')
+    fail('policy', `${options.policy} is not built, and assigned in its place would falsify a comparison`)
   if (options.maxBlockBytes > options.maxMessageBytes) fail('maxBlockBytes', 'no message could carry such a block')
   if (client.maxWantsPerPeer > 1024) fail('client.maxWantsPerPeer', "boxo's server forgets wants beyond 1,024")
   if (client.treeWidth < 1) fail('client.treeWidth', 'a parent needs at least one child, or nobody is fed')

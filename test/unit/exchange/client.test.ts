@@ -176,6 +176,7 @@ describe('options', () => {
   })
 
   const bad: [string, ExchangeOptionsChange][] = [
+    ['policy', { policy: 'classic' }],
     ['maxBlockBytes', { maxBlockBytes: 8_388_608 }],
     ['client.maxWantsPerPeer', { client: { maxWantsPerPeer: 2000 } }],
     ['client.treeWidth', { client: { treeWidth: 0 } }],
