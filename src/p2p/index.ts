@@ -21,7 +21,7 @@ export {
   type HostPeer
 } from './host.ts'
 export type { P256PublicKey } from './identity-keys/p256.ts'
-export { formatHostPort, type HostPort, parseHostPort, toMultiaddrText } from './identity-table/address.ts'
+export { type HostPort, parseHostPort, toMultiaddrText } from './identity-table/address.ts'
 export {
   type IdentityEntry,
   identityEntryFor,

@@ -135,7 +135,7 @@ export class P256PrivateKey implements ECDSAPrivateKey {
       const point = new Uint8Array(ecdh.getPublicKey()).subarray(1)
       const publicKey = P256PublicKey.fromPoint(point)
       const jwk = { ...publicKey.jwk, d: Buffer.from(scalar).toString('base64url') }
-      return new P256PrivateKey(createPrivateKey({ key: jwk as never, format: 'jwk' }), publicKey)
+      return new P256PrivateKey(createPrivateKey({ key: jwk, format: 'jwk' }), publicKey)
     } catch (cause) {
       throw new P2pError('key-invalid', 'the scalar is not a P-256 private key (it must lie in 1 … order − 1)', {
         cause
