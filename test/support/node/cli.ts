@@ -44,6 +44,12 @@ export function lastJson<T>(finished: Finished): T {
   return JSON.parse(finished.stdout.trimEnd().split('\n').at(-1) ?? '') as T
 }
 
+export interface NodeProcessOptions {
+  /** Arguments of Node itself. */
+  readonly execArgv?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** A node that runs until it is stopped. */
 export class RunningNode {
   readonly dataDir: string
@@ -51,12 +57,13 @@ export class RunningNode {
   readonly #closed: Promise<number | null>
   #output = ''
 
-  constructor(dataDir: string, args: readonly string[]) {
+  constructor(dataDir: string, args: readonly string[], process_: NodeProcessOptions = {}) {
     this.dataDir = dataDir
     rmSync(join(dataDir, 'addresses.json'), { force: true })
-    this.#child = spawn(process.execPath, [launcher, 'run', '--data-dir', dataDir, ...args], {
+    const command = [...(process_.execArgv ?? []), launcher, 'run', '--data-dir', dataDir, ...args]
+    this.#child = spawn(process.execPath, command, {
       cwd: root,
-      env: cleanEnv({}),
+      env: cleanEnv(process_.env ?? {}),
       stdio: ['ignore', 'pipe', 'pipe']
     })
     const keep = (text: Buffer): void => {
