@@ -5,7 +5,7 @@ export interface CommandContext {
   readonly stdout: Pick<NodeJS.WriteStream, 'write'> & { readonly isTTY?: boolean }
   readonly stderr: Pick<NodeJS.WriteStream, 'write'> & { readonly isTTY?: boolean }
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Aborts on the first SIGINT or SIGTERM. */
+  /** Aborts on the first SIGINT, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal
 }
 

@@ -6,6 +6,9 @@ const FORCE_AFTER = 2
 /** The exit code of a process that SIGINT ended, as shells have it. */
 const INTERRUPTED = 130
 
+/** A terminal that is closed (SIGHUP) asks for the same. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 /** The real process as a context: signals become one AbortSignal, the second one ends the process at once. */
 export function systemContext(): { readonly context: CommandContext; release(): void } {
   const controller = new AbortController()
@@ -15,13 +18,11 @@ export function systemContext(): { readonly context: CommandContext; release(): 
     if (signals >= FORCE_AFTER) process.exit(INTERRUPTED)
     controller.abort(new Error(`stopped by ${name}`))
   }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
+  for (const name of SIGNALS) process.on(name, onSignal)
   return {
     context: { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: controller.signal },
     release() {
-      process.off('SIGINT', onSignal)
-      process.off('SIGTERM', onSignal)
+      for (const name of SIGNALS) process.off(name, onSignal)
     }
   }
 }
