@@ -16,14 +16,14 @@ export class TokenBucket {
     this.#filledAt = clock.now()
   }
 
-  /** False when the bucket is empty; nothing is taken then. */
-  take(): boolean {
+  /** False when the bucket holds less; nothing is taken then. */
+  take(tokens = 1): boolean {
     const now = this.#clock.now()
     const gained = (Math.max(0, now - this.#filledAt) / 1000) * this.perSecond
     this.#tokens = Math.min(this.burst, this.#tokens + gained)
     this.#filledAt = now
-    if (this.#tokens < 1) return false
-    this.#tokens -= 1
+    if (this.#tokens < tokens) return false
+    this.#tokens -= tokens
     return true
   }
 }

@@ -71,8 +71,10 @@ export function signAnnouncement(key: P256PrivateKey, announcement: Announcement
 }
 
 /** True when the signature is the key's over the signed bytes. Says nothing of the fields: they come from `decodeSigned`. */
-export const verifyAnnouncement = (key: P256PublicKey, signed: SignedAnnouncement): boolean =>
-  key.verify(signed.signedBytes, signed.signature)
+export const verifyAnnouncement = (
+  key: P256PublicKey,
+  signed: Pick<SignedAnnouncement, 'signedBytes' | 'signature'>
+): boolean => key.verify(signed.signedBytes, signed.signature)
 
 /** The wire form: what logs may keep and replay. */
 export function encodeSigned({ signedBytes, signature }: SignedAnnouncement): Uint8Array {
@@ -86,21 +88,27 @@ export function encodeSigned({ signedBytes, signature }: SignedAnnouncement): Ui
 }
 
 /**
- * Reads the wire form; the bytes must end with it. Copies what it keeps. The signature is not checked. Throws P2pError
- * `announcement-malformed`.
+ * Parts the wire form; the bytes must end with it. Gives copies. Neither the fields nor the signature are looked at. Throws
+ * P2pError `announcement-malformed`.
  */
-export function decodeSigned(bytes: Uint8Array): SignedAnnouncement {
+export function splitSigned(bytes: Uint8Array): Pick<SignedAnnouncement, 'signedBytes' | 'signature'> {
   const length = readVarint(bytes, 0)
   if (!length || length.value > MAX_SIGNED_BYTES || varintLength(length.value) !== length.next) {
     throw malformed('the length of the signed bytes is out of bounds')
   }
   const end = length.next + length.value
   const signatureLength = bytes[end]
-  if (signatureLength === undefined || signatureLength > MAX_SIGNATURE_BYTES)
+  if (signatureLength === undefined || signatureLength > MAX_SIGNATURE_BYTES) {
     throw malformed('the signature is too long')
+  }
   if (end + 1 + signatureLength !== bytes.length) throw malformed('the announcement has another length than it says')
-  const signedBytes = bytes.slice(length.next, end)
-  return { ...decodeSignedBytes(signedBytes), signedBytes, signature: bytes.slice(end + 1) }
+  return { signedBytes: bytes.slice(length.next, end), signature: bytes.slice(end + 1) }
+}
+
+/** Reads the wire form whole; the signature is not checked. Throws P2pError `announcement-malformed`. */
+export function decodeSigned(bytes: Uint8Array): SignedAnnouncement {
+  const parts = splitSigned(bytes)
+  return { ...decodeSignedBytes(parts.signedBytes), ...parts }
 }
 
 /** Reads signed bytes. Throws P2pError `announcement-malformed` for anything {@link signedBytesOf} does not write. */

@@ -1,4 +1,9 @@
 import { P2pError } from '../errors.ts'
+import { MAX_SIGNED_ANNOUNCEMENT_BYTES } from './codec.ts'
+
+/** Bytes that count as one announcement in the rates: a hint of 64 CIDs takes as long to read as a signature to check. */
+export const BYTES_PER_TOKEN = 2_048
+const LARGEST_TOKENS = Math.ceil(MAX_SIGNED_ANNOUNCEMENT_BYTES / BYTES_PER_TOKEN)
 
 export interface AnnounceOptions {
   /** Heights that one request may bring; the asker asks again for the rest. Bounds the reads that a peer can order at once. */
@@ -13,7 +18,10 @@ export interface AnnounceOptions {
    * bytes are shared by all peers.
    */
   readonly maxQueuedLive: number
-  /** Announcements of one peer whose signature is checked, per second, and at once: each costs some 0.1 ms. */
+  /**
+   * Announcements of one peer whose signature is checked, per second, and at once: each costs some 0.1 ms. One of more than
+   * 2 KiB counts once for each 2 KiB, since its hint takes longer to read than its signature to check.
+   */
   readonly verificationsPerSecond: number
   readonly verificationsBurst: number
   /** Repeated announcements of one peer that are looked at, per second, and at once. */
@@ -38,9 +46,9 @@ export const defaultAnnounceOptions: AnnounceOptions = Object.freeze({
   requestsBurst: 16,
   maxQueuedLive: 64,
   verificationsPerSecond: 1_000,
-  verificationsBurst: 2_048,
+  verificationsBurst: 4_096,
   repeatsPerSecond: 512,
-  repeatsBurst: 2_048,
+  repeatsBurst: 4_096,
   rememberedPerPeer: 2_048,
   maxFaults: 3,
   faultWindowMs: 600_000,
@@ -59,6 +67,9 @@ export function validateAnnounceOptions(options: AnnounceOptions): void {
   }
   if (options.verificationsBurst < options.maxReplayHeights) {
     fail('verificationsBurst', 'below maxReplayHeights a replay would be dropped in the middle')
+  }
+  for (const option of ['verificationsBurst', 'repeatsBurst'] as const) {
+    if (options[option] < LARGEST_TOKENS) fail(option, `below ${LARGEST_TOKENS} the largest announcement never passes`)
   }
   if (options.repeatsBurst < options.maxReplayHeights) {
     fail('repeatsBurst', 'below maxReplayHeights a repeated replay would be dropped in the middle')

@@ -17,10 +17,16 @@ import { Bench, heights, settleAll } from './announce-bench.ts'
 test('bad frames and signatures reset the stream, and a budget of them ends in a cooldown', async () => {
   const other = makeMember('execution')
   const forged = (bench: Bench): Uint8Array => encodeAnnouncement(bench.signed(1, other), true)
+  const signedNonsense = ({ execution }: Bench): Uint8Array => {
+    const signedBytes = new Uint8Array(200)
+    const signature = execution.key.sign(signedBytes)
+    return encodeAnnouncement({ ...makeAnnouncement(1), signedBytes, signature }, true)
+  }
   const rows: [string, (bench: Bench) => Uint8Array][] = [
     ['malformed', () => Uint8Array.of(2, 0x77, 0)],
     ['malformed', () => Uint8Array.of(0xff, 0xff, 0xff, 0x7f)],
     ['malformed', () => Uint8Array.of(3, 0x11, 1, 1)],
+    ['malformed', signedNonsense],
     ['bad-signature', forged],
     ['unasked', (bench) => encodeAnnouncement(bench.signed(1), false)]
   ]
@@ -124,6 +130,20 @@ test('the rate of verifications of one peer is bounded', async () => {
   await bench.stop()
 })
 
+test('a long hint counts for as much as it costs', async () => {
+  const bench = new Bench({ verificationsBurst: 100, maxReplayHeights: 8 })
+  bench.served = false
+  await bench.client.start()
+  await settleAll()
+  const long = (height: number): Uint8Array =>
+    encodeAnnouncement(signAnnouncement(bench.execution.key, makeAnnouncement(height, 4_096)), true)
+  await bench.inject(long(1), long(2))
+  assert.deepEqual(heights(bench), [1], '65 of 100 tokens each')
+  await bench.inject(encodeAnnouncement(bench.signed(3), true))
+  assert.deepEqual(heights(bench), [1, 3])
+  await bench.stop()
+})
+
 test('two announcements of one height are both handed on: the feed decides', async () => {
   const bench = new Bench()
   bench.served = false
@@ -166,7 +186,13 @@ test('offers in the wrong form and the bytes of a dribble', async () => {
 
 test('options that would break the protocol are refused', () => {
   validateAnnounceOptions(defaultAnnounceOptions)
-  for (const change of [{ maxReplayHeights: 0 }, { verificationsBurst: 10 }, { repeatsBurst: 1 }, { reopenMaxMs: 1 }]) {
+  for (const change of [
+    { maxReplayHeights: 0 },
+    { verificationsBurst: 10 },
+    { maxReplayHeights: 8, repeatsBurst: 64 },
+    { repeatsBurst: 1 },
+    { reopenMaxMs: 1 }
+  ]) {
     assert.throws(() => validateAnnounceOptions({ ...defaultAnnounceOptions, ...change }), { code: 'option-invalid' })
   }
 })
