@@ -2,7 +2,7 @@
 export type { AnnouncementHandlers, AnnouncementTransport } from './announcement-transport.ts'
 export { AnnouncementsFeed, type AnnouncementsFeedComponents } from './announcements-feed.ts'
 export { openBlockList } from './block-list/file.ts'
-export { FeedError, type FeedErrorCode } from './errors.ts'
+export type { FeedErrorCode } from './errors.ts'
 export type { SealedBlockFeed } from './feed.ts'
 export { FileFeed, type FileFeedComponents } from './file-feed.ts'
 export { createFeedMetrics, type FeedMetrics } from './metrics.ts'

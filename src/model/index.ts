@@ -15,5 +15,5 @@ export {
 } from './identifiers.ts'
 export { MAX_BLOB_BYTES, MAX_BLOCK_BYTES, MAX_HINT_CIDS } from './limits.ts'
 export type { NodeIdentity } from './node-identity.ts'
-export { isRole, NODE_ROLES, type NodeRole, ROLES, type Role } from './role.ts'
+export { isRole, NODE_ROLES, type NodeRole, type Role } from './role.ts'
 export { type SealedBlock, sameSeal } from './sealed-block.ts'

@@ -26,7 +26,7 @@ const LINE_RULES: readonly LineRule[] = [
   { files: /./, pattern: /(?<![\w.})$-])\/(?:work|root|home)\/\w/, text: 'a path of some machine' },
   {
     files: /./,
-    pattern: /registry\.(?:npmjs|yarnpkg|npmmirror)\.|^\s*registry\s*=|index[-]url|GO[P]ROXY/,
+    pattern: /registry\.(?:npmjs|yarnpkg|npmmirror)\.|^\s*registry\s*=\s*["']?https?:|index[-]url|GO[P]ROXY/,
     text: 'an address of a package registry'
   },
   {
