@@ -6,6 +6,7 @@ import { AppError } from '../util/index.ts'
  * - `block-too-large`: a block claims more than `maxBlockBytes`.
  * - `malformed`: bytes that are no bitswap message.
  * - `peer-gone`: a stream was wanted to a peer that is not connected.
+ * - `unsupported`: a stream was wanted to a peer that does not speak the protocol.
  * - `stream-closed`: something was sent on a stream that is closed.
  * - `bad-option`: an option's value would break the exchange.
  */
@@ -15,6 +16,7 @@ export type ExchangeErrorCode =
   | 'block-too-large'
   | 'malformed'
   | 'peer-gone'
+  | 'unsupported'
   | 'stream-closed'
   | 'bad-option'
 

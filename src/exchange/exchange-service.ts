@@ -202,6 +202,8 @@ export class ExchangeService implements Exchange {
     if (link === undefined) return
     this.server.connected(peer, link)
     this.client.connected(peer)
+    // Who may ask may also be asked. Opened only at the first word, streams would cost every peer's first blob a round trip.
+    if (this.#components.requestFilter(peer)) link.keepOpen()
   }
 
   #disconnected(peer: PeerIdText): void {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { type HostNode, startNetwork } from '#test/support/exchange/hosts.ts'
+import { Libp2pNetwork } from '#src/exchange/index.ts'
+import type { PeerIdText } from '#src/model/index.ts'
+import { bareHost, type HostNode, startNetwork } from '#test/support/exchange/hosts.ts'
 import { largeBlob, seededBlob } from '#test/support/exchange/memory-blobs.ts'
 
 const MIB = 1_048_576
@@ -14,6 +16,16 @@ describe('two hosts', () => {
     await Promise.all(nodes.map((node) => node.stop()))
   })
 
+  test('four streams stand before there is anything to say', async () => {
+    await until(() => nodes.every((node) => node.exchange.status().streams.open === 4))
+    for (const node of nodes) {
+      assert.deepEqual(
+        { opened: node.exchange.status().streams.opened, sent: node.exchange.status().messages.sent },
+        { opened: 4, sent: 0 }
+      )
+    }
+  })
+
   test('a blob the other holds arrives, bit for bit', async () => {
     const [holder, asker] = nodes
     const blob = seededBlob(1, 100_000)
@@ -22,7 +34,7 @@ describe('two hosts', () => {
     assert.deepEqual(got?.bytes, blob.bytes)
   })
 
-  test('many blobs of all sizes arrive once each, over two streams', async () => {
+  test('many blobs of all sizes arrive once each, and open no stream', async () => {
     const [holder, asker] = nodes
     const blobs = Array.from({ length: 200 }, (_, index) => seededBlob(1000 + index, 1 + index * 331))
     blobs.push(largeBlob(1, MIB), largeBlob(2, 2 * MIB), seededBlob(99, 0))
@@ -32,7 +44,21 @@ describe('two hosts', () => {
     const status = asker?.exchange.status()
     assert.equal(status?.payloadBytes.duplicate, 0)
     assert.equal(status?.payloadBytes.partial, 0)
-    assert.ok((status?.streams.openMax ?? 99) <= 4, `${status?.streams.openMax} streams`)
+    assert.deepEqual([status?.streams.openMax, status?.streams.opened], [4, 4])
+  })
+
+  test('a peer that does not speak the protocol is told apart from one that cannot be reached', async () => {
+    const [node] = nodes
+    const stranger = await bareHost()
+    await stranger.start()
+    await node!.host.dial(stranger.getMultiaddrs())
+    const network = new Libp2pNetwork({ libp2p: node!.host })
+    const open = (): Promise<unknown> =>
+      network.open(stranger.peerId.toString() as PeerIdText, { signal: AbortSignal.timeout(20_000) })
+    await assert.rejects(open, { code: 'unsupported' })
+    await stranger.stop()
+    await until(() => node!.host.getConnections(stranger.peerId).length === 0)
+    await assert.rejects(open, { code: 'peer-gone' })
   })
 
   test('a registered want is answered when the block appears', async () => {

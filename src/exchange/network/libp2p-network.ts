@@ -84,8 +84,13 @@ export class Libp2pNetwork implements ExchangeNetwork {
   async open(peer: PeerIdText, options: { readonly signal: AbortSignal }): Promise<ExchangeStream> {
     const connection = this.#connectionsOf(peer)[0]
     if (connection === undefined) throw new ExchangeError('peer-gone', `no connection to ${peer}`)
-    const stream = await connection.newStream(this.#protocols[0] ?? '', { signal: options.signal })
-    return new Libp2pStream(stream)
+    const [protocol = ''] = this.#protocols
+    try {
+      return new Libp2pStream(await connection.newStream(protocol, { signal: options.signal }))
+    } catch (cause) {
+      if (!(cause instanceof Error) || cause.name !== 'UnsupportedProtocolError') throw cause
+      throw new ExchangeError('unsupported', `${peer} does not speak ${protocol}`, { cause })
+    }
   }
 
   penalise(peer: PeerIdText, reason: string): void {

@@ -42,7 +42,7 @@ export interface ExchangeNetwork {
   start(events: NetworkEvents): void
   /** No more events after this. Streams that are open stay open; the exchange aborts its own. */
   stop(): void
-  /** Rejects with the signal's reason, with ExchangeError `peer-gone`, or with what the transport says. */
+  /** Rejects with the signal's reason, with ExchangeError `peer-gone` or `unsupported`, or with what the transport says. */
   open(peer: PeerIdText, options: { readonly signal: AbortSignal }): Promise<ExchangeStream>
   /** The peer broke a rule often enough: its connections are closed. */
   penalise(peer: PeerIdText, reason: string): void

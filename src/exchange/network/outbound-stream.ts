@@ -1,5 +1,5 @@
 import type { PeerIdText } from '../../model/index.ts'
-import { backoffMs, type Clock, type Rng, type Timer } from '../../util/index.ts'
+import { backoffMs, type Clock, codeOf, type Rng, type Timer } from '../../util/index.ts'
 import type { ExchangeTotals } from '../metrics.ts'
 import type { StreamOptions } from '../options.ts'
 import type { ExchangeNetwork, ExchangeStream } from './network.ts'
@@ -19,8 +19,9 @@ export interface OutboundEvents {
 }
 
 /**
- * One long-lived stream to a peer: opened when first needed, opened again with back-off for as long as somebody needs it.
- * Opening costs a round trip and a negotiation, so it is done once, not per message.
+ * One long-lived stream to a peer: opened when first needed or at once to be kept, and opened again with back-off for as
+ * long as it is kept or somebody needs it. Opening costs a round trip and a negotiation, so it is done once, not per
+ * message, and best before the first message is there.
  */
 export class OutboundStream {
   readonly #components: OutboundComponents
@@ -31,6 +32,9 @@ export class OutboundStream {
   #opening: AbortController | undefined
   #retry: Timer | undefined
   #failures = 0
+  #kept = false
+  /** The peer does not speak the protocol: it is not tried again unless there is something to say. */
+  #unsupported = false
   #closed = false
 
   constructor(
@@ -50,6 +54,12 @@ export class OutboundStream {
 
   get unsentBytes(): number {
     return this.#stream?.unsentBytes ?? 0
+  }
+
+  /** Opens the stream now, and again whenever it ends, needed or not. */
+  keepOpen(): void {
+    this.#kept = true
+    this.need()
   }
 
   /** Opens the stream unless it is open or about to be; `ready` tells when. */
@@ -92,8 +102,9 @@ export class OutboundStream {
       const stream = await network.open(this.#peer, { signal: controller.signal })
       if (this.#closed) stream.abort('closed')
       else this.#adopt(stream)
-    } catch {
-      // Whatever the transport says, the answer is the same: again, later, while the peer is connected.
+    } catch (error) {
+      this.#unsupported = codeOf(error) === 'unsupported'
+      // Whatever else the transport says, the answer is the same: again, later, while the peer is connected.
       if (!this.#closed) this.#retryLater()
     } finally {
       timer.cancel()
@@ -108,6 +119,7 @@ export class OutboundStream {
     totals.openOutbound += 1
     totals.openMax = Math.max(totals.openMax, totals.openInbound + totals.openOutbound)
     this.#stream = stream
+    this.#unsupported = false
     const openedAt = this.#components.clock.now()
     stream.listen({
       data: () => {},
@@ -134,6 +146,7 @@ export class OutboundStream {
       () => {
         this.#retry = undefined
         this.#events.ready()
+        if (this.#kept && !this.#unsupported) this.need()
       },
       { background: true }
     )

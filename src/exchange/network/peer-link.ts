@@ -57,6 +57,12 @@ export class PeerLink {
     })
   }
 
+  /** Opens both streams now and keeps them open. */
+  keepOpen(): void {
+    this.#control.keepOpen()
+    this.#data.keepOpen()
+  }
+
   /** `entry` as the encoder made it. */
   queueWant(key: DigestKey, entry: Uint8Array): void {
     this.#cancels.delete(key)
