@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type HerdReport, quantile, startHerd } from '#test/support/exchange/herd.ts'
-import { checkQuiet, createSim } from '#test/support/exchange/sim.ts'
+import { checkQuiet } from '#test/support/exchange/invariants.ts'
+import { createSim } from '#test/support/exchange/sim.ts'
 
 const show = (report: HerdReport): string =>
   `duplicates ${(report.duplicateRatio * 100).toFixed(3)} %, p50 ${quantile(report.latencies, 0.5).toFixed(0)}, p99 ${quantile(

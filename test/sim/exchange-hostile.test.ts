@@ -4,7 +4,8 @@ import { encodeControl, encodeWantBlock } from '#src/exchange/message/encoder.ts
 import type { DigestKey } from '#src/model/index.ts'
 import { fetch, make, quantile, startHerd } from '#test/support/exchange/herd.ts'
 import { ScriptedPeer } from '#test/support/exchange/script.ts'
-import { checkInvariants, checkQuiet, createSim, type Sim, simBlob } from '#test/support/exchange/sim.ts'
+import { checkInvariants, checkQuiet } from '#test/support/exchange/invariants.ts'
+import { createSim, type Sim, simBlob } from '#test/support/exchange/sim.ts'
 
 /** A simulation with one listed access node that follows a script. */
 function withStranger(seed: number, access = 12): { sim: Sim; stranger: ScriptedPeer } {

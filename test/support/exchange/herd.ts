@@ -1,5 +1,6 @@
 import type { Blob, PeerIdText } from '#src/model/index.ts'
-import { type Sim, type SimNode, simBlob } from './sim.ts'
+import { type Sim, simBlob } from './sim.ts'
+import type { SimNode } from './sim-node.ts'
 
 export interface HerdReport {
   readonly usefulBytes: number

@@ -1,11 +1,18 @@
 import { type Blob, type BlobCid, blobOf, type DigestKey } from '#src/model/index.ts'
-import { seededRng } from '#src/util/index.ts'
+import { type Clock, seededRng, sleep } from '#src/util/index.ts'
 
 /** The part of a blockstore that the exchange uses, in memory, with counts of what was asked. */
 export class MemoryBlobs {
   readonly held = new Map<DigestKey, Blob>()
   gets = 0
   sizes = 0
+  /** How long the store takes to answer, ms; it fails when there is no telling. */
+  delayMs: () => number | 'fails' = () => 0
+  readonly #clock: Clock | undefined
+
+  constructor(clock?: Clock) {
+    this.#clock = clock
+  }
 
   put(blob: Blob): void {
     this.held.set(blob.cid.key, blob)
@@ -13,12 +20,20 @@ export class MemoryBlobs {
 
   async get(cid: BlobCid): Promise<Blob | undefined> {
     this.gets += 1
+    await this.#wait()
     return this.held.get(cid.key)
   }
 
   async getSize(cid: BlobCid): Promise<number | undefined> {
     this.sizes += 1
+    await this.#wait()
     return this.held.get(cid.key)?.bytes.length
+  }
+
+  async #wait(): Promise<void> {
+    const delay = this.delayMs()
+    if (delay === 'fails') throw new Error('the store does not answer')
+    if (delay > 0 && this.#clock !== undefined) await sleep(this.#clock, delay)
   }
 }
 

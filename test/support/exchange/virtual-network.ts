@@ -9,7 +9,11 @@ export interface VirtualNetworkOptions {
   readonly delayMs: (from: PeerIdText, to: PeerIdText) => number
   /** Each peer's uplink, bytes a second; its streams share it segment by segment. */
   readonly bytesPerSecond: number
+  /** Uplinks that differ. */
+  readonly uplinkOf?: (peer: PeerIdText) => number | undefined
   readonly segmentBytes: number
+  /** What a segment costs the uplink; its length unless said otherwise. */
+  readonly cost?: (bytes: number) => number
   /** Bytes a stream may have on the way or unread. */
   readonly windowBytes: number
 }
@@ -19,6 +23,8 @@ export class VirtualNetwork {
   readonly #clock: Clock
   readonly #options: VirtualNetworkOptions
   readonly #ports = new Map<PeerIdText, VirtualPort>()
+  /** Links on which nothing arrives just now, and what waits there. */
+  readonly #held = new Map<string, (() => void)[]>()
 
   constructor(clock: Clock, options: VirtualNetworkOptions) {
     this.#clock = clock
@@ -55,7 +61,36 @@ export class VirtualNetwork {
   wake(peer: PeerIdText): void {
     this.port(peer)?.setSilent(false)
   }
+
+  /** Nothing arrives between the two, and neither is told: packets are lost and sent again until `release`. */
+  hold(a: PeerIdText, b: PeerIdText): void {
+    const link = linkOf(a, b)
+    if (!this.#held.has(link)) this.#held.set(link, [])
+  }
+
+  release(a: PeerIdText, b: PeerIdText): void {
+    const link = linkOf(a, b)
+    const waiting = this.#held.get(link)
+    if (waiting === undefined) return
+    this.#held.delete(link)
+    for (const run of waiting) this.#clock.setTimer(0, run)
+  }
+
+  /** Every stream between the two breaks; their connection stays. */
+  breakStreams(a: PeerIdText, b: PeerIdText): void {
+    this.port(a)?.cut(b)
+    this.port(b)?.cut(a)
+  }
+
+  /** Something from one arrives at the other. */
+  carry(from: PeerIdText, to: VirtualPort, run: () => void): void {
+    const waiting = this.#held.get(linkOf(from, to.peer))
+    if (waiting === undefined) to.receive(run)
+    else waiting.push(() => this.carry(from, to, run))
+  }
 }
+
+const linkOf = (a: PeerIdText, b: PeerIdText): string => (a < b ? a + b : b + a)
 
 interface PortComponents {
   readonly clock: Clock
@@ -78,8 +113,12 @@ export class VirtualPort implements ExchangeNetwork {
   constructor(peer: PeerIdText, components: PortComponents) {
     this.peer = peer
     this.#components = components
-    const { bytesPerSecond, segmentBytes } = components.options
-    this.uplink = new VirtualUplink(components.clock, { bytesPerSecond, segmentBytes })
+    const { bytesPerSecond, uplinkOf, segmentBytes, cost } = components.options
+    this.uplink = new VirtualUplink(components.clock, {
+      bytesPerSecond: uplinkOf?.(peer) ?? bytesPerSecond,
+      segmentBytes,
+      cost: cost ?? ((bytes) => bytes)
+    })
   }
 
   get connections(): number {
@@ -105,11 +144,11 @@ export class VirtualPort implements ExchangeNetwork {
       options.signal.addEventListener('abort', () => reject(options.signal.reason), { once: true })
       // There and back: the protocol is negotiated before the stream can be used.
       clock.setTimer(delay, () =>
-        remote.receive(() => {
+        network.carry(this.peer, remote, () => {
           if (!remote.#connected.has(this.peer) || options.signal.aborted) return gone()
           const pipe = this.#pipe(remote, delay)
           remote.#events?.inbound(this.peer, pipe.reader)
-          clock.setTimer(delay, () => this.receive(() => resolve(pipe.writer)))
+          clock.setTimer(delay, () => network.carry(peer, this, () => resolve(pipe.writer)))
         })
       )
     })
@@ -120,9 +159,9 @@ export class VirtualPort implements ExchangeNetwork {
     this.#components.clock.setTimer(0, () => this.#components.network.disconnect(this.peer, peer))
   }
 
-  /** Runs what arrives, now or when the peer wakes. */
+  /** Runs what arrives, now or when the peer wakes; in order. */
   receive(run: () => void): void {
-    if (this.#silent) this.#backlog.push(run)
+    if (this.#silent || this.#backlog.length > 0) this.#backlog.push(run)
     else run()
   }
 
@@ -134,29 +173,45 @@ export class VirtualPort implements ExchangeNetwork {
 
   part(peer: PeerIdText): void {
     if (!this.#connected.delete(peer)) return
+    this.cut(peer)
+    this.#events?.disconnected(peer)
+  }
+
+  /** Its connections are gone, on both sides. */
+  partAll(): void {
+    for (const peer of [...this.#connected]) this.#components.network.disconnect(this.peer, peer)
+  }
+
+  cut(peer: PeerIdText): void {
     for (const end of [...(this.#ends.get(peer) ?? [])]) end.cut()
     this.#ends.delete(peer)
-    this.#events?.disconnected(peer)
   }
 
   setSilent(silent: boolean): void {
     this.#silent = silent
     this.uplink.setStopped(silent)
-    if (silent) return
-    const backlog = this.#backlog
-    this.#backlog = []
-    for (const run of backlog) run()
+    if (!silent) this.#catchUp()
+  }
+
+  /** One event each, so that promises settle in between. */
+  #catchUp(): void {
+    this.#components.clock.setTimer(0, () => {
+      if (this.#silent) return
+      this.#backlog.shift()?.()
+      if (this.#backlog.length > 0) this.#catchUp()
+    })
   }
 
   #pipe(remote: VirtualPort, delayMs: number): VirtualPipe {
-    const { clock, options } = this.#components
+    const { clock, options, network } = this.#components
     const pipe = new VirtualPipe({
       clock,
       uplink: this.uplink,
       delayMs,
       windowBytes: options.windowBytes,
-      toReader: (run) => remote.receive(run),
-      toWriter: (run) => this.receive(run)
+      toReader: (run) => network.carry(this.peer, remote, run),
+      toWriter: (run) => network.carry(remote.peer, this, run),
+      ownTurn: (run) => this.receive(run)
     })
     this.#keep(remote.peer, pipe.writer)
     remote.#keep(this.peer, pipe.reader)

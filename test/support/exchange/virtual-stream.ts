@@ -2,21 +2,28 @@ import type { Clock } from '#src/util/index.ts'
 import { ExchangeError } from '#src/exchange/errors.ts'
 import type { ExchangeStream, StreamEvents } from '#src/exchange/network/network.ts'
 
+export interface UplinkLimits {
+  readonly bytesPerSecond: number
+  readonly segmentBytes: number
+  /** What a segment of so many bytes costs, bytes. */
+  readonly cost: (bytes: number) => number
+}
+
 /** A peer's uplink: one segment at a time, its streams in turn. */
 export class VirtualUplink {
   readonly #clock: Clock
   readonly #bytesPerMs: number
-  readonly #segmentBytes: number
+  readonly #limits: UplinkLimits
   readonly #ring = new Set<VirtualPipe>()
   #busy = false
   #stopped = false
   /** Bytes that have left. */
   sentBytes = 0
 
-  constructor(clock: Clock, limits: { readonly bytesPerSecond: number; readonly segmentBytes: number }) {
+  constructor(clock: Clock, limits: UplinkLimits) {
     this.#clock = clock
+    this.#limits = limits
     this.#bytesPerMs = limits.bytesPerSecond / 1000
-    this.#segmentBytes = limits.segmentBytes
   }
 
   setStopped(stopped: boolean): void {
@@ -37,13 +44,13 @@ export class VirtualUplink {
     this.#ring.delete(pipe)
     // Busy from here on: a pipe with more to send offers itself again while it is taken from.
     this.#busy = true
-    const segment = pipe.take(this.#segmentBytes)
+    const segment = pipe.take(this.#limits.segmentBytes)
     if (segment === undefined) {
       this.#busy = false
       this.#send()
       return
     }
-    this.#clock.setTimer(segment.length / this.#bytesPerMs, () => {
+    this.#clock.setTimer(this.#limits.cost(segment.length) / this.#bytesPerMs, () => {
       this.#busy = false
       this.sentBytes += segment.length
       pipe.left(segment)
@@ -59,6 +66,8 @@ interface PipeComponents {
   readonly windowBytes: number
   readonly toReader: (run: () => void) => void
   readonly toWriter: (run: () => void) => void
+  /** For what the writer's own machine tells it. */
+  readonly ownTurn: (run: () => void) => void
 }
 
 /** Bytes from one end to the other. */
@@ -111,7 +120,7 @@ export class VirtualPipe {
 
   /** A segment has left the uplink: it arrives after the delay. */
   left(segment: Uint8Array): void {
-    const { clock, delayMs, toReader } = this.#components
+    const { clock, delayMs, toReader, ownTurn } = this.#components
     this.#unsent -= segment.length
     clock.setTimer(delayMs, () =>
       toReader(() => {
@@ -119,7 +128,7 @@ export class VirtualPipe {
         this.#deliver()
       })
     )
-    this.writer.events?.drain()
+    ownTurn(() => this.writer.events?.drain())
   }
 
   #enqueue(parts: readonly Uint8Array[]): void {
