@@ -42,7 +42,7 @@ export function addInitCommand(program: Command, context: CommandContext): void 
       context.stdout.write(`${JSON.stringify(result.entry, null, 2)}\n`)
       context.stderr.write(
         `made ${dataDir} for peer ${result.peerId}\nnext: put the entry above into the identity table (a JSON array) of every node, then\n` +
-          `  sealsync run --data-dir ${dataDir} --role ${flags.role} --identities FILE\n`
+          `  sealsync run --data-dir ${dataDir} --role ${flags.role} --identities FILE${flags.role === 'execution' ? ' --feed file:BLOCKS.jsonl --follow' : ''}\n`
       )
     })
 }

@@ -14,6 +14,7 @@ import {
 import { StoreError } from '../store/index.ts'
 import { TrackerError } from '../tracker/index.ts'
 import type { NodeConfig } from './config/node-config.ts'
+import { createContentCheck } from './content-check.ts'
 import type { NodeContext } from './context.ts'
 import type { NodeData } from './data-stage.ts'
 import type { ExecutionDataReading } from './execution-data-reading.ts'
@@ -44,9 +45,11 @@ export function createFollowing(context: NodeContext, parts: JobParts): NodeJob 
       tracker: data.tracker,
       progress: data.progress,
       download: (block, options) => downloader.download(block, options),
-      decode: async (manifest, options) => {
-        await parts.reading.store.checkContent(manifest, options)
-      },
+      decode: createContentCheck({
+        store: parts.reading.store,
+        metrics: context.metrics,
+        logger: logger.child('execution-data')
+      }),
       classify: classifyFailure,
       missing: (height) => missing.of(height),
       wantState: (cid) => network.exchange.wantState(cid),

@@ -3,14 +3,11 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defaultExecutionDataOptions, type ExecutionDataStore, readCar } from '../execution-data/index.ts'
 import { defaultBlockListOptions, openBlockList } from '../feed/index.ts'
-import { silentLogger } from '../log/index.ts'
-import { createRegistry } from '../metrics/index.ts'
 import { type Blob, BlobCid, type DigestKey, type SealedBlock } from '../model/index.ts'
-import { codeOf, messageOf, systemClock, systemRng } from '../util/index.ts'
-import { type NodeData, openData } from './data-stage.ts'
+import { codeOf, messageOf } from '../util/index.ts'
+import type { NodeData } from './data-stage.ts'
 import { NodeError } from './errors.ts'
-import { createExecutionDataReading } from './execution-data-reading.ts'
-import { isInitialised } from './init.ts'
+import { openStoppedData } from './stopped-data.ts'
 
 export interface ImportRequest {
   readonly dataDir: string
@@ -51,20 +48,9 @@ export async function importCars(
   request: ImportRequest,
   options: { readonly signal: AbortSignal; readonly onProgress?: (progress: ImportProgress) => void }
 ): Promise<ImportResult> {
-  const { dataDir } = request
-  if (!(await isInitialised(dataDir)))
-    throw new NodeError('config', `${dataDir} holds no node: make one with 'sealsync init --data-dir ${dataDir}'`)
-  const register = createRegistry()
-  const data = await openData(
-    { clock: systemClock, rng: systemRng, logger: silentLogger, register },
-    { dataDir, cacheBytes: 0 }
-  )
+  const { data, reading } = await openStoppedData(request.dataDir)
   try {
-    const job = new ImportJob(
-      data,
-      createExecutionDataReading({ blockstore: data.blockstore, register }).store,
-      options
-    )
+    const job = new ImportJob(data, reading.store, options)
     for (const path of request.paths) for await (const file of carFiles(path)) await job.take(file)
     await job.track(request.blockList)
     return job.result()

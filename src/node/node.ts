@@ -7,6 +7,7 @@ import type { NodeContext } from './context.ts'
 import { openData } from './data-stage.ts'
 import { createExecutionDataReading } from './execution-data-reading.ts'
 import { createFollowing } from './following-stage.ts'
+import { createNodeMetrics } from './metrics.ts'
 import { createNetwork } from './network-stage.ts'
 import { createProducing } from './producing-stage.ts'
 import { createServing, type NodeAddresses } from './serving-stage.ts'
@@ -105,6 +106,7 @@ function createContext(config: NodeConfig, logger: RootLogger): NodeContext {
     register,
     budget,
     probe: createProcessProbe(register),
+    metrics: createNodeMetrics(register),
     services: new ServiceStack({ clock, logger: logger.child('node') })
   }
 }

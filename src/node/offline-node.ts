@@ -1,12 +1,8 @@
-import { silentLogger } from '../log/index.ts'
-import { createRegistry } from '../metrics/index.ts'
 import { BlobCid, type Height } from '../model/index.ts'
 import { NodeError } from './errors.ts'
 import { PROGRESS as REQUESTER_PROGRESS } from '../requester/index.ts'
-import { systemClock, systemRng } from '../util/index.ts'
-import { openData } from './data-stage.ts'
-import { createExecutionDataReading } from './execution-data-reading.ts'
-import { initialisedRole, isInitialised, readIdentity } from './init.ts'
+import { initialisedRole, readIdentity } from './init.ts'
+import { openStoppedData } from './stopped-data.ts'
 import { revision, version } from './version.ts'
 
 /** What can be had of a node that does not run: from its directory alone. */
@@ -25,15 +21,9 @@ export interface OfflineNode {
  * runs.
  */
 export async function openOfflineNode(dataDir: string): Promise<OfflineNode> {
-  if (!(await isInitialised(dataDir)))
-    throw new NodeError('config', `${dataDir} holds no node: make one with 'sealsync init --data-dir ${dataDir}'`)
-  const register = createRegistry()
-  const data = await openData(
-    { clock: systemClock, rng: systemRng, logger: silentLogger, register },
-    { dataDir, cacheBytes: 0 }
-  )
+  const { data, reading } = await openStoppedData(dataDir)
   const { blockstore, tracker, progress } = data
-  const { store, ports } = createExecutionDataReading({ blockstore, register })
+  const { store, ports } = reading
   return {
     async status() {
       const { peerId, nodeId } = await readIdentity(dataDir)

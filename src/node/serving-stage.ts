@@ -24,7 +24,6 @@ import type { NodeContext } from './context.ts'
 import type { NodeData } from './data-stage.ts'
 import type { NodeJob } from './job.ts'
 import { DiskWatch, defaultDiskWatchOptions } from './disk-watch.ts'
-import { createNodeMetrics } from './metrics.ts'
 import { EXCHANGE_PROTOCOL, type NodeNetwork } from './network-stage.ts'
 import { peersReport, type StatusComponents, statusReport } from './status.ts'
 import { revision, version } from './version.ts'
@@ -97,7 +96,7 @@ class NodeServing implements Serving {
     this.admin = this.#adminService(shared, new ExecutionDataReader(reader, defaultApiOptions.adminReader))
     this.addressFile = this.#addressFileService()
     this.disk = new DiskWatch(
-      { clock: context.clock, metrics: createNodeMetrics(context.register), logger: context.logger.child('disk') },
+      { clock: context.clock, metrics: context.metrics, logger: context.logger.child('disk') },
       { ...defaultDiskWatchOptions, path: context.config.dataDir }
     )
   }
