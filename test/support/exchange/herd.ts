@@ -17,6 +17,7 @@ export interface HerdShape {
   readonly everyMs: number
   readonly fromMs?: number
   readonly firstNumber?: number
+  readonly blobBytes?: number
   /** Nodes that fetch. */
   readonly fetchers: readonly SimNode[]
   /** Those of them that are not waited for, because they fall silent. */
@@ -30,7 +31,7 @@ export function startHerd(sim: Sim, shape: HerdShape): () => HerdReport {
   let missing = 0
   const origins = shape.origins ?? sim.producers.map((node) => node.peer)
   for (let number = 0; number < shape.blobs; number += 1) {
-    const blob = simBlob((shape.firstNumber ?? 0) + number)
+    const blob = simBlob((shape.firstNumber ?? 0) + number, shape.blobBytes)
     sim.clock.setTimer((shape.fromMs ?? 200) + number * shape.everyMs, () => {
       for (const producer of sim.producers) make(producer, blob)
       for (const node of shape.fetchers) {
