@@ -67,7 +67,7 @@ const FLAGS: Readonly<Record<string, Flag>> = {
   'node-flags': {
     option: 'nodeFlags',
     help: 'flags for the Node processes, to profile them',
-    read: (flag, value) => text(flag, value).split(' ')
+    read: (flag, value) => text(flag, value).split(' ').filter((part) => part !== '')
   }
 }
 

@@ -18,7 +18,7 @@ const NODE_ENVIRONMENT = {
   MALLOC_ARENA_MAX: '2',
   NODE_COMPILE_CACHE: join(ROOT, '.cache', 'compile')
 }
-const NODE_FLAGS = ['--max-semi-space-size=1']
+const NODE_FLAGS = ['--max-semi-space-size=1', '--heap-growing-percent=400']
 
 export interface Launch {
   readonly file: string

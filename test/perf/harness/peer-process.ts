@@ -3,6 +3,8 @@ import { createInterface } from 'node:readline'
 import type { Launch } from './contender.ts'
 
 const STOP_LIMIT_MS = 5000
+/** No command takes so long: a run that hangs ends with an error instead. */
+const ANSWER_LIMIT_MS = 300_000
 
 interface Waiting {
   resolve(out: unknown): void
@@ -57,7 +59,20 @@ export class PeerProcess {
         reject(new Error('the peer has ended'))
         return
       }
-      this.#waiting.set(id, { resolve: (value) => resolve(value as Out), reject })
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id)
+        reject(new Error(`no answer to '${op}' for ${ANSWER_LIMIT_MS / 1000} s`))
+      }, ANSWER_LIMIT_MS)
+      this.#waiting.set(id, {
+        resolve: (value) => {
+          clearTimeout(timer)
+          resolve(value as Out)
+        },
+        reject: (error) => {
+          clearTimeout(timer)
+          reject(error)
+        }
+      })
       this.#child.stdin?.write(`${JSON.stringify({ id, op, in: input })}\n`)
     })
     return { id, out }
@@ -87,6 +102,11 @@ export class PeerProcess {
   }
 
   #onLine(line: string): void {
+    // What Node's own flags print, such as `--trace-gc`.
+    if (!line.startsWith('{')) {
+      process.stderr.write(`${this.pid} ${line}\n`)
+      return
+    }
     const { id, out, error } = JSON.parse(line) as { id: number; out?: unknown; error?: string }
     const waiting = this.#waiting.get(id)
     this.#waiting.delete(id)

@@ -108,7 +108,7 @@ interface Running {
 
 const table = new IdentityTable([])
 const wants = new Map<number, AbortController>()
-const loop = monitorEventLoopDelay({ resolution: 5 })
+const loop = monitorEventLoopDelay({ resolution: 20 })
 let running: Running | undefined
 
 function peer(): Running {
