@@ -67,7 +67,10 @@ const FLAGS: Readonly<Record<string, Flag>> = {
   'node-flags': {
     option: 'nodeFlags',
     help: 'flags for the Node processes, to profile them',
-    read: (flag, value) => text(flag, value).split(' ').filter((part) => part !== '')
+    read: (flag, value) =>
+      text(flag, value)
+        .split(' ')
+        .filter((part) => part !== '')
   }
 }
 

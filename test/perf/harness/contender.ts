@@ -33,7 +33,7 @@ export interface Contender {
   launch(options: LaunchOptions): Launch
   readonly listen: ListenInput
   /** What its wants need beside the CIDs. */
-  readonly want: Pick<WantInput, 'session'>
+  readonly want: Pick<WantInput, 'session' | 'inFlight'>
 }
 
 export interface LaunchOptions {
@@ -101,8 +101,20 @@ function sealsync(name: string, policy: 'assigned' | 'classic'): Contender {
   }
 }
 
+/**
+ * Whether Go's peer can be had without waiting for downloads: built already, or with a Go whose module cache has boxo. Building
+ * it takes a minute or two the first time.
+ */
+export async function boxoIsNear(): Promise<boolean> {
+  if (existsSync(BOXO_BINARY)) return true
+  const { code, output } = await run('go', ['env', 'GOMODCACHE'], BOXO_FOLDER)
+  if (code !== 0) return false
+  const wanted = /github\.com\/ipfs\/boxo (v\S+)/.exec(readFileSync(join(BOXO_FOLDER, 'go.mod'), 'utf8'))?.[1] ?? ''
+  return existsSync(join(output.trim(), 'github.com', 'ipfs', `boxo@${wanted}`))
+}
+
 /** Go's peer; built when there is a Go, or there already. Gives its path, or why it cannot be had. */
-export async function buildBoxoPeer(): Promise<{ readonly path: string } | { readonly reason: string }> {
+async function buildBoxoPeer(): Promise<{ readonly path: string } | { readonly reason: string }> {
   const built = await run('go', ['build', '-trimpath', '-o', BOXO_BINARY, '.'], BOXO_FOLDER)
   if (built.code === 0 || (built.code === undefined && existsSync(BOXO_BINARY))) return { path: BOXO_BINARY }
   if (built.code === undefined) return { reason: 'there is no Go to build it with' }
@@ -146,7 +158,8 @@ async function helia(): Promise<Contender | LeftOut> {
         core
       ),
     listen: {},
-    want: {}
+    // More at a time makes it slower: it runs through all its wants for every block.
+    want: { inFlight: 64 }
   }
 }
 

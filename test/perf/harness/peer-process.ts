@@ -31,7 +31,8 @@ export class PeerProcess {
     this.#exit = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
         this.#ended = true
-        for (const { reject } of this.#waiting.values()) reject(new Error(`a peer ended: ${signal ?? `code ${code}`}`))
+        for (const waiting of this.#waiting.values())
+          waiting.reject(new Error(`a peer ended: ${signal ?? `code ${code}`}`))
         this.#waiting.clear()
         resolve()
       })

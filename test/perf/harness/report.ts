@@ -107,7 +107,7 @@ function judge(judged: Judged, holds: (value: number, bound: number) => boolean)
 }
 
 /** Five significant digits: more is noise. */
-export const round = (value: number): number => Number(value.toPrecision(5))
+const round = (value: number): number => Number(value.toPrecision(5))
 
 function mapFigures(figures: Figures, map: (value: number) => number): Figures {
   return Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, map(value)]))

@@ -226,7 +226,7 @@ async function want(input: WantInput, id: number): Promise<WantOutput> {
     origins: (input.origins ?? []) as readonly PeerIdText[]
   })
   const cids = input.cids.map(parse)
-  const storedAt = new Array<number>(cids.length).fill(0)
+  const storedAt = cids.map(() => 0)
   const fetchOne = async (at: number): Promise<void> => {
     const blob = await session.fetch(cids[at] as BlobCid, { signal: controller.signal })
     await blobs.put(blob)
