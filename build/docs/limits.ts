@@ -1,4 +1,5 @@
-import { LIMIT_SECTIONS, type LimitRow, NOT_LISTED } from './limit-rows.ts'
+import type { LimitRow } from './limit-row.ts'
+import { LIMIT_SECTIONS, NOT_LISTED } from './limit-rows.ts'
 import { boundingOptions, limitValue, shownLimit } from './limit-sources.ts'
 import { code, table } from './markdown.ts'
 

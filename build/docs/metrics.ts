@@ -93,7 +93,7 @@ function labelsOf(register: Registry, name: string): readonly string[] {
 }
 
 /** What the values are counted in, by the name. */
-export function unitOf(name: string): string {
+function unitOf(name: string): string {
   const flow = FLOW_UNITS.get(name)
   if (flow !== undefined) return flow
   const words = name.replace(/_total$/, '').split('_')

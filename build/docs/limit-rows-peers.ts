@@ -1,0 +1,235 @@
+import type { LimitSection } from './limit-row.ts'
+
+const REFUSALS = (reason: string): string[] => [`sealsync_exchange_refusals_total{reason="${reason}"}`]
+const GATER = (reason: string): string[] => [`sealsync_p2p_refusals_total{reason="${reason}"}`]
+const STREAMS = ['network_libp2p_resource_manager_block_stream_total']
+const GATER_FILE = 'src/p2p/connection-gater.ts'
+
+const CONNECTIONS: LimitSection = {
+  title: 'Peers: connections and streams',
+  rows: [
+    {
+      limits: [`${GATER_FILE}#UNKNOWN_PENDING`, `${GATER_FILE}#UNKNOWN_PENDING_PER_IP`],
+      defends: 'handshakes that addresses outside the identity table may have pending, together and each',
+      at: 'the socket is closed before the handshake; the staked set has slots of its own',
+      counters: GATER('pending-unknown')
+    },
+    {
+      limits: [`${GATER_FILE}#UNKNOWN_PER_SECOND`, `${GATER_FILE}#UNKNOWN_BURST`],
+      defends: 'CPU for handshakes with strangers, a second and at once',
+      at: 'the socket is closed before the handshake',
+      counters: GATER('rate-unknown')
+    },
+    {
+      limits: [`${GATER_FILE}#KNOWN_SLACK`],
+      defends: 'handshakes pending from an address of the table: two a node there, and so many more',
+      at: 'the socket is closed before the handshake',
+      counters: [...GATER('pending-known'), ...GATER('rate-known')]
+    },
+    {
+      limits: ['p2p.inboundUpgradeTimeoutMs'],
+      defends: 'pending slots, against handshakes that never end',
+      at: 'the connection is closed',
+      counters: ['sealsync_p2p_handshake_failures_total']
+    },
+    {
+      limits: ['p2p.keepAliveTimeoutMs'],
+      defends: 'against peers that are gone without a word',
+      at: 'the connection is cut',
+      counters: ['sealsync_p2p_dead_connections_total']
+    },
+    {
+      limits: ['p2p.maxStreamWindowBytes', 'p2p.maxReadBufferBytes'],
+      defends: 'memory a peer can fill on one stream: its receive window, and what may wait unread',
+      at: 'the peer has to wait; beyond the buffer the stream is reset'
+    },
+    {
+      limits: ['p2p.maxInboundStreams', 'p2p.inboundStreamsPerSecond', 'p2p.inboundStreamsBurst'],
+      defends: 'streams on one connection, open, a second and at once',
+      at: 'the stream is reset before its protocol is negotiated',
+      counters: STREAMS
+    },
+    {
+      limits: ['p2p.inboundStreamsExcess'],
+      defends: 'against a flood of streams: refused ones in a row',
+      at: 'the connection is cut',
+      counters: STREAMS
+    },
+    {
+      limits: ['p2p.peers.maxParallelDials'],
+      defends: 'CPU for handshakes of our own',
+      at: 'further dials wait',
+      counters: ['sealsync_p2p_dials_total']
+    },
+    {
+      limits: ['p2p.peers.cooldownMs'],
+      defends: 'against a peer that misbehaved: for so long it is neither dialled nor let in',
+      at: 'refused',
+      counters: ['sealsync_p2p_cooldowns_total', ...GATER('cooldown')]
+    }
+  ]
+}
+
+const MESSAGES: LimitSection = {
+  title: 'Peers: the exchange (bitswap)',
+  rows: [
+    {
+      limits: ['exchange.maxMessageBytes', 'exchange.maxBlockBytes'],
+      defends: 'memory for what a length prefix claims',
+      at: 'refused at the prefix, before anything is allocated; the stream is reset',
+      counters: REFUSALS('oversize')
+    },
+    {
+      limits: ['exchange.maxEntriesPerMessage'],
+      defends: 'work for one message: wantlist entries and presences',
+      at: 'the rest of the message is passed over',
+      counters: REFUSALS('entries')
+    },
+    {
+      limits: ['exchange.server.entryBurst', 'exchange.server.entriesPerSecond'],
+      defends: "work for one peer's wants, at once and a second",
+      at: 'the entry is answered DONT_HAVE',
+      counters: REFUSALS('rate')
+    },
+    {
+      limits: ['exchange.server.maxWantsPerPeer'],
+      defends: 'memory for the wants of one peer',
+      at: 'the oldest that cannot be served makes room, else the new one is answered DONT_HAVE',
+      counters: REFUSALS('ledger')
+    },
+    {
+      limits: ['exchange.server.maxLookups'],
+      defends: 'reads of the store index at one time',
+      at: 'the want is answered DONT_HAVE',
+      counters: REFUSALS('lookups')
+    },
+    {
+      limits: ['exchange.server.repeatBucketBytes', 'exchange.server.repeatBytesPerSecond'],
+      defends: 'upload, against a peer that asks for the same blocks again and again',
+      at: 'the want is answered DONT_HAVE',
+      counters: REFUSALS('repeat')
+    },
+    {
+      limits: ['exchange.server.sendBytes', 'exchange.server.streamRoomBytes', 'exchange.server.maxConcurrentWrites'],
+      defends: 'memory for blocks on their way out: all of them, unsent on one stream, peers written to at one time',
+      at: 'blocks wait in the queue, by turns for each peer',
+      counters: ['sealsync_exchange_send_in_flight_bytes', 'sealsync_exchange_queued_blocks']
+    },
+    {
+      limits: ['exchange.server.writeStallMs'],
+      defends: 'against a peer that asks and does not read',
+      at: 'its stream is reset and its queue dropped',
+      counters: REFUSALS('write-stall')
+    },
+    {
+      limits: [
+        'exchange.streams.maxInboundPerPeer',
+        'exchange.streams.inboundBurst',
+        'exchange.streams.inboundPerSecond'
+      ],
+      defends: 'inbound exchange streams of one peer: open, at once, a second',
+      at: 'reset; after four bursts the peer is disconnected for a cooldown',
+      counters: REFUSALS('streams')
+    },
+    {
+      limits: ['exchange.streams.maxPresences', 'exchange.streams.controlUnsentBytes'],
+      defends: 'memory for answers to a peer that does not read them',
+      at: 'further presences are dropped',
+      counters: REFUSALS('presences')
+    },
+    {
+      limits: ['exchange.streams.messageTimeoutMs', 'exchange.client.stallMs', 'exchange.client.minRateBytes'],
+      defends:
+        'streams, against messages that dribble: without a block; a block without a byte; bytes a second of a block',
+      at: 'the stream is reset, the block is asked of another peer',
+      counters: REFUSALS('slow')
+    },
+    {
+      limits: ['exchange.client.receiveBytes'],
+      defends: 'memory for blocks being received, all peers together',
+      at: 'the streams are paused',
+      counters: ['sealsync_exchange_receive_in_flight_bytes']
+    },
+    {
+      limits: ['exchange.client.unsolicitedBytes', 'exchange.client.unsolicitedShare'],
+      defends: 'bandwidth, against blocks nobody asked for: so many bytes, and this share of the useful ones',
+      at: 'the peer is disconnected for a cooldown',
+      counters: REFUSALS('unsolicited')
+    },
+    {
+      limits: ['exchange.client.maxLiveWants', 'exchange.client.maxWantsPerPeer'],
+      defends: 'memory for our own wants, in all and at one peer',
+      at: 'further fetches wait in order',
+      counters: ['sealsync_exchange_waiting_fetches']
+    }
+  ]
+}
+
+const ANNOUNCEMENTS: LimitSection = {
+  title: 'Peers: announcements',
+  rows: [
+    {
+      limits: ['src/model/limits.ts#MAX_HINT_CIDS'],
+      defends: 'the size of one announcement: the CIDs of its hint',
+      at: 'malformed: the stream is reset, a fault',
+      counters: ['sealsync_p2p_announce_faults_total{reason="malformed"}']
+    },
+    {
+      limits: ['announce.verificationsPerSecond', 'announce.verificationsBurst'],
+      defends: 'CPU for the signatures of one execution node, a second and at once; 2 KiB count as one',
+      at: 'dropped; asked for again later',
+      counters: ['sealsync_p2p_announce_over_rate_total{kind="announcement"}']
+    },
+    {
+      limits: ['announce.repeatsPerSecond', 'announce.repeatsBurst', 'announce.rememberedPerPeer'],
+      defends: 'CPU for what was said before: a second, at once, announcements remembered',
+      at: 'dropped',
+      counters: ['sealsync_p2p_announce_over_rate_total{kind="repeat"}', 'sealsync_p2p_announce_repeats_total']
+    },
+    {
+      limits: ['announce.maxFaults', 'announce.faultWindowMs'],
+      defends: 'against malformed, badly signed, unasked announcements: so many within the time',
+      at: 'the peer is disconnected for a cooldown',
+      counters: ['sealsync_p2p_announce_faults_total', 'sealsync_p2p_cooldowns_total']
+    },
+    {
+      limits: ['announce.requestsPerSecond', 'announce.requestsBurst', 'announce.maxQueuedRequests'],
+      defends: "reads of the execution node's log for one peer: a second, at once, waiting",
+      at: 'answered as not served',
+      counters: ['sealsync_p2p_announce_requests_total{outcome="refused"}']
+    },
+    {
+      limits: ['announce.maxReplayHeights'],
+      defends: 'what one request can order',
+      at: 'the answer ends there; the asker goes on from it',
+      counters: ['sealsync_p2p_announce_replayed_total']
+    },
+    {
+      limits: ['announce.maxQueuedLive'],
+      defends: 'memory for one slow listener',
+      at: 'the oldest is dropped; the listener asks for it',
+      counters: ['sealsync_p2p_announce_live_dropped_total']
+    },
+    {
+      limits: ['feed.windowHeights', 'feed.maxHintBytes'],
+      defends: 'memory for announced heights that are not notified yet, and for their hints',
+      at: 'forgotten and asked for again when the window moves; a hint is left out',
+      counters: ['sealsync_feed_announcements_total{result="beyond"}', 'sealsync_feed_hints_dropped_total']
+    },
+    {
+      limits: ['feed.suspiciousDistance'],
+      defends: 'against one node that claims a height far above all others',
+      at: 'the claim is not believed until others come near it',
+      counters: ['sealsync_feed_suspicious_claims_total']
+    },
+    {
+      limits: ['feed.requestHeights', 'feed.requestHeightsPerSecond'],
+      defends: 'the execution nodes, against our own requests: heights at once and a second',
+      at: 'the next request waits',
+      counters: ['sealsync_feed_requested_heights_total']
+    }
+  ]
+}
+
+/** What a staked peer, or a stranger at the door, can make grow. */
+export const PEER_LIMITS: readonly LimitSection[] = [CONNECTIONS, MESSAGES, ANNOUNCEMENTS]
