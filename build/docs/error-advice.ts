@@ -31,7 +31,7 @@ export const ERROR_ADVICE: Readonly<Record<string, Readonly<Record<string, strin
     'body-timeout': 'See why the client stopped sending.',
     'body-too-large': REQUEST,
     'uri-too-long': REQUEST,
-    'host-not-allowed': 'Call the listener by an IP address or by `localhost`.',
+    'host-not-allowed': 'Call it as `localhost` or by a loopback address; a proxy has to pass such a `Host`.',
     'too-many-streams': 'Ask again in a moment, with fewer transfers at a time.',
     'too-many-scrapes': 'See how many scrapers there are and how long their interval is.',
     internal: 'Look in the log for "a request failed"; report what it says.',
