@@ -1,11 +1,11 @@
 import type { DigestKey, PeerIdText } from '../../model/index.ts'
 import type { ClientOptions } from '../options.ts'
-import { HotTree, type TreePath } from './hot-tree.ts'
+import { HotTree, type TreePlace } from './hot-tree.ts'
 import type { Choice, ChoiceWant, PeerChoice, PeerDirectory } from './peer-choice.ts'
 import type { PeerState } from './peer-state.ts'
 
-/** Paths kept: 200 hashes each are not computed again while a want moves on. */
-const PATHS = 4096
+/** Places kept: 200 hashes each are not computed again while a want moves on. More are not hot at one time. */
+const PLACES = 1024
 
 export interface AssignedComponents {
   readonly selfPeer: PeerIdText
@@ -22,8 +22,8 @@ export class AssignedChoice implements PeerChoice {
   readonly #components: AssignedComponents
   readonly #options: ClientOptions
   readonly #tree: HotTree
-  readonly #paths = new Map<DigestKey, TreePath>()
-  #pathsOf: PeerDirectory | undefined
+  readonly #places = new Map<DigestKey, TreePlace>()
+  #placesOf: PeerDirectory | undefined
   #known: { readonly directory: PeerDirectory; readonly peers: ReadonlySet<PeerIdText> } | undefined
 
   constructor(components: AssignedComponents, options: ClientOptions) {
@@ -36,25 +36,20 @@ export class AssignedChoice implements PeerChoice {
     return want.hot ? this.#hot(want, peers, now) : this.#cold(want, peers, now)
   }
 
+  /** The nearest above it; then whoever may have the blob; then, in the same order, who is in cooldown. */
   #hot(want: ChoiceWant, peers: ReadonlyMap<PeerIdText, PeerState>, now: number): Choice {
     const directory = this.#components.peerDirectory()
-    const { above, others } = this.#path(want.key, directory)
-    const usable = (peer: PeerIdText): PeerState | undefined => {
+    const place = this.#place(want.key, directory)
+    const standing = (peer: PeerIdText): boolean => peers.get(peer)?.coolingDown(now) === false
+    const able = (peer: PeerIdText): boolean => {
       const state = peers.get(peer)
-      if (state === undefined || want.tried.has(peer)) return undefined
-      return state.outstanding.size < this.#options.maxWantsPerPeer ? state : undefined
+      return state !== undefined && !want.tried.has(peer) && state.outstanding.size < this.#options.maxWantsPerPeer
     }
-    const first = (list: readonly PeerIdText[]): PeerState | undefined => {
-      const able = list.map(usable).filter((state) => state !== undefined)
-      return able.find((state) => !state.coolingDown(now)) ?? able[0]
-    }
-    const parent = first(above)
-    const backup = first([...want.origins, ...others])
-    const chosen =
-      parent === undefined || (parent.coolingDown(now) && backup?.coolingDown(now) === false) ? backup : parent
-    if (chosen === undefined) return { kind: 'nobody' }
-    const patienceMs = chosen === parent ? this.#patience(want, chosen.peer, directory) : 0
-    return { kind: 'ask', peer: chosen.peer, patienceMs }
+    const parent = this.#tree.above(place, standing).find(able)
+    if (parent !== undefined) return { kind: 'ask', peer: parent, patienceMs: this.#patience(want, parent, directory) }
+    const others = [...want.origins, ...place.roots, ...place.before, ...place.after].filter(able)
+    const peer = others.find(standing) ?? others[0]
+    return peer === undefined ? { kind: 'nobody' } : { kind: 'ask', peer, patienceMs: 0 }
   }
 
   /** A root that did not announce the blob may not have made it yet; the others push as soon as they have it. */
@@ -64,20 +59,20 @@ export class AssignedChoice implements PeerChoice {
     return directory.execution.includes(peer) ? nonOriginPatienceMs : hardLimitMs
   }
 
-  #path(key: DigestKey, directory: PeerDirectory): TreePath {
-    if (this.#pathsOf !== directory) {
-      this.#pathsOf = directory
-      this.#paths.clear()
+  #place(key: DigestKey, directory: PeerDirectory): TreePlace {
+    if (this.#placesOf !== directory) {
+      this.#placesOf = directory
+      this.#places.clear()
     }
-    const known = this.#paths.get(key)
+    const known = this.#places.get(key)
     if (known !== undefined) return known
-    const path = this.#tree.path(key, directory)
-    this.#paths.set(key, path)
-    if (this.#paths.size > PATHS) {
-      const oldest = this.#paths.keys().next().value
-      if (oldest !== undefined) this.#paths.delete(oldest)
+    const place = this.#tree.place(key, directory)
+    this.#places.set(key, place)
+    if (this.#places.size > PLACES) {
+      const oldest = this.#places.keys().next().value
+      if (oldest !== undefined) this.#places.delete(oldest)
     }
-    return path
+    return place
   }
 
   #cold(want: ChoiceWant, peers: ReadonlyMap<PeerIdText, PeerState>, now: number): Choice {

@@ -98,7 +98,7 @@ export class SimNode {
         rng,
         logger: silentLogger,
         register,
-        nextTurn: (run) => clock.setTimer(0, run)
+        nextTurn: (run) => port.nextTurn(() => clock.setTimer(0, run))
       },
       exchangeOptions(options)
     )

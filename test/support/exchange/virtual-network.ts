@@ -109,6 +109,7 @@ export class VirtualPort implements ExchangeNetwork {
   #events: NetworkEvents | undefined
   #silent = false
   #backlog: (() => void)[] = []
+  #nextTurn: (() => void)[] = []
 
   constructor(peer: PeerIdText, components: PortComponents) {
     this.peer = peer
@@ -193,12 +194,26 @@ export class VirtualPort implements ExchangeNetwork {
     if (!silent) this.#catchUp()
   }
 
+  /**
+   * Runs `run` once what has arrived is read, as Node's loop does what waits for its next turn: a cancel that came while
+   * the process stood still is seen before the want that it follows is served.
+   */
+  nextTurn(run: () => void): void {
+    this.#components.clock.setTimer(0, () => {
+      if (this.#silent || this.#backlog.length > 0) this.#nextTurn.push(run)
+      else run()
+    })
+  }
+
   /** One event each, so that promises settle in between. */
   #catchUp(): void {
     this.#components.clock.setTimer(0, () => {
       if (this.#silent) return
       this.#backlog.shift()?.()
-      if (this.#backlog.length > 0) this.#catchUp()
+      if (this.#backlog.length > 0) return this.#catchUp()
+      const waiting = this.#nextTurn
+      this.#nextTurn = []
+      for (const run of waiting) this.nextTurn(run)
     })
   }
 
