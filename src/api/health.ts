@@ -22,11 +22,14 @@ export interface HealthInputs {
   readonly peersExpected: number
   /** Blocks between the feed's highest height and the consecutive one; `undefined` while the feed has given nothing. */
   readonly lag: number | undefined
-  /** The blob that keeps the consecutive height from moving, when one does. */
+  /** What keeps the consecutive height from moving, when something does. */
   readonly stall:
     | {
         readonly height: Height
-        readonly cid: BlobCid | string
+        /** The missing blob; `null` when none is known, because the height itself is not to be had. */
+        readonly cid: BlobCid | string | null
+        /** What to do about it. */
+        readonly remedy?: string
         readonly askedPeers: number
         readonly lastAnswerMsAgo?: number | undefined
         readonly nextTryMs?: number | undefined
@@ -58,6 +61,8 @@ function peersCheck(inputs: HealthInputs, options: HealthOptions): Omit<Check, '
 
 function stallCheck({ stall }: HealthInputs): Omit<Check, 'name'> {
   if (stall === undefined) return { ok: true, reason: 'nothing is stalled' }
+  if (stall.cid === null)
+    return { ok: false, reason: `stalled at height ${stall.height}: ${stall.remedy ?? 'nobody offers it'}` }
   const asked =
     stall.askedPeers === 0
       ? 'no peer could be asked: check the connections to execution nodes'
@@ -97,7 +102,7 @@ function resultOf(name: HealthCheckName, inputs: HealthInputs, options: HealthOp
     case 'disk':
       return inputs.diskOk
         ? { ok: true, reason: 'there is room on the disk' }
-        : { ok: false, reason: "the data directory's disk is too full to fetch more: free space or prune" }
+        : { ok: false, reason: "the data directory's disk is too full to fetch more: free some space" }
     case 'peers':
       return peersCheck(inputs, options)
     case 'halted':

@@ -130,7 +130,8 @@ function requesterOptions(config: NodeConfig): RequesterOptions {
     ...defaultRequesterOptions,
     startHeight: start === undefined ? undefined : 'height' in start ? start.height : start,
     maxSearchAhead: config.searchAhead.heights,
-    maxInFlightBytes: config.searchAhead.bytes
+    maxInFlightBytes: config.searchAhead.bytes,
+    unsettledAfterMs: config.unsettledAfterMs
   }
 }
 
@@ -190,8 +191,9 @@ function followingJob({ requester, data }: { readonly requester: Requester; read
     },
     stall: () => requester.status().stall ?? undefined,
     lag() {
-      const { feed, consecutive } = requester.status()
-      return feed === undefined ? undefined : Math.max(0, feed - (consecutive ?? 0))
+      const { feed, consecutive, lowest } = requester.status()
+      const reached = consecutive ?? (lowest === undefined ? undefined : lowest - 1)
+      return feed === undefined || reached === undefined ? undefined : Math.max(0, feed - reached)
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The composition root: joins the rooms to a node. `access-node.ts` and `execution-node.ts` read from top to bottom; each stage
- * (`…-stage.ts`) makes one part and hands it on.
+ * The composition root: joins the rooms to a node. `node.ts` reads from top to bottom; each stage (`…-stage.ts`) makes one part and
+ * hands it on.
  */
 export { CONFIG_KEYS, type ConfigKey, type ConfigPath, envName } from './config/keys.ts'
 export { type ConfigSources, type LoadedConfig, loadConfig } from './config/load.ts'

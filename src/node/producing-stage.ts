@@ -98,7 +98,7 @@ function producingJob(provider: Provider, data: JobParts['data']): NodeJob {
     stall,
     lag() {
       const { feed, consecutive } = provider.status()
-      return feed === undefined ? undefined : Math.max(0, feed - (consecutive ?? 0))
+      return feed === undefined || consecutive === undefined ? undefined : Math.max(0, feed - consecutive)
     },
     async ingest(block, car, options) {
       const file = await readCar(car, defaultExecutionDataOptions)

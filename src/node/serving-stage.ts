@@ -135,11 +135,10 @@ class NodeServing implements Serving {
       peersExpected: peers.length,
       lag: this.#job?.lag(),
       stall:
-        stall === undefined || stall.cid === null
+        stall === undefined
           ? undefined
           : {
               ...stall,
-              cid: stall.cid,
               lastAnswerMsAgo: stall.lastAnswerMsAgo ?? undefined,
               nextTryMs: stall.nextTryMs ?? undefined
             },

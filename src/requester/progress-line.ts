@@ -26,15 +26,15 @@ export function progressLine(snapshot: ProgressSnapshot): string {
   const { feed, consecutive, stall } = snapshot
   if (stall !== null) return `stalled at ${grouped(stall.height)}: ${stallText(stall)} ${resources(snapshot)}`
   if (feed === undefined) return `waiting for sealed blocks ${resources(snapshot)}`
-  const reached = consecutive ?? 0
-  const lag = Math.max(0, feed - reached)
-  if (consecutive !== undefined && lag <= SYNCED_LAG) {
+  if (consecutive === undefined) return `syncing the first height, feed at ${grouped(feed)} ${resources(snapshot)}`
+  const lag = Math.max(0, feed - consecutive)
+  if (lag <= SYNCED_LAG) {
     return `synced lag ${lag} blk height ${grouped(consecutive)} ${rate(snapshot)}${resources(snapshot)}`
   }
   // Never 100 % while something is missing.
-  const share = feed === 0 ? 0 : Math.min(99.9, Math.floor((reached / feed) * 1000) / 10)
+  const share = feed === 0 ? 0 : Math.min(99.9, Math.floor((consecutive / feed) * 1000) / 10)
   const eta = etaText(lag, snapshot.blocksPerSecond)
-  return `syncing height ${grouped(reached)}/${grouped(feed)} (${share.toFixed(1)}%) ${rate(snapshot)}eta ${eta} ${resources(snapshot)}`
+  return `syncing height ${grouped(consecutive)}/${grouped(feed)} (${share.toFixed(1)}%) ${rate(snapshot)}eta ${eta} ${resources(snapshot)}`
 }
 
 function stallText(stall: Stall): string {

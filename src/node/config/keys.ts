@@ -1,6 +1,7 @@
 import { defaultBudgetOptions } from '../../budget/index.ts'
 import { defaultLogOptions, LOG_FORMATS, LOG_LEVELS } from '../../log/index.ts'
 import { NODE_ROLES } from '../../model/index.ts'
+import { defaultRequesterOptions } from '../../requester/index.ts'
 
 export type ConfigValue = string | number | boolean | undefined
 
@@ -138,6 +139,15 @@ export const CONFIG_KEYS = [
     min: 1024 ** 2,
     max: 4 * GIB,
     help: 'bytes of unfinished downloads'
+  },
+  {
+    path: 'sync.unsettled-after',
+    flag: 'unsettled-after',
+    type: 'duration',
+    default: defaultRequesterOptions.unsettledAfterMs,
+    min: 1_000,
+    max: 365 * 86_400_000,
+    help: 'how long a quorum is waited for at a height that nobody offers any more; then it is notified with a warning'
   },
   {
     path: 'memory.cache',

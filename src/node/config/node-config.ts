@@ -25,6 +25,7 @@ export interface NodeConfig {
     | { readonly kind: 'announcements'; readonly quorum: number }
     | { readonly kind: 'file'; readonly path: string; readonly follow: boolean }
   readonly startHeight: { readonly height: number } | { readonly latestMinus: number } | undefined
+  readonly unsettledAfterMs: number
   readonly searchAhead: { readonly heights: number; readonly bytes: number }
   readonly memory: { readonly cacheBytes: number; readonly totalBytes: number }
   readonly metricsAddress: HostPort
@@ -55,6 +56,7 @@ export function toNodeConfig(loaded: LoadedConfig, dataDir: string): NodeConfig 
       ? { kind: 'file', path: source.slice('file:'.length), follow: get('feed.follow') }
       : { kind: 'announcements', quorum: get('feed.quorum') },
     startHeight: startHeight === undefined ? undefined : parseStartHeight(startHeight),
+    unsettledAfterMs: get('sync.unsettled-after'),
     searchAhead: { heights: get('sync.search-ahead'), bytes: get('sync.search-ahead-bytes') },
     memory: { cacheBytes: get('memory.cache'), totalBytes: get('memory.budget') },
     metricsAddress: addressOf(get('metrics.address')),

@@ -30,7 +30,7 @@ test('each fault fails its own check alone, with what a human needs', () => {
   const cases: readonly (readonly [Partial<HealthInputs>, string, RegExp])[] = [
     [{ stopping: true }, 'stopping', /stopping/],
     [{ databaseOpen: false }, 'database', /see the log/],
-    [{ diskOk: false }, 'disk', /free space or prune/],
+    [{ diskOk: false }, 'disk', /free some space/],
     [{ peersConnected: 1 }, 'peers', /^1 of 4 staked peers connected, 2 needed: check/],
     [{ halted: { height: 9, reason: 'malformed root' } }, 'halted', /^halted at height 9: malformed root$/],
     [{ lag: undefined }, 'lag', /no sealed block heard of/],
@@ -39,6 +39,11 @@ test('each fault fails its own check alone, with what a human needs', () => {
       { stall: { height: 8, cid, askedPeers: 6, lastAnswerMsAgo: 31_000, nextTryMs: 400 } },
       'stall',
       new RegExp(`^stalled at height 8: missing blob ${cid}, asked 6 peers, last answer 31.0s ago, next try in 400ms$`)
+    ],
+    [
+      { stall: { height: 8, cid: null, askedPeers: 0, remedy: 'import it, or begin higher' } },
+      'stall',
+      /^stalled at height 8: import it, or begin higher$/
     ],
     [{ stall: { height: 8, cid, askedPeers: 2 } }, 'stall', /asked 2 peers, none answered$/],
     [{ stall: { height: 8, cid, askedPeers: 0 } }, 'stall', /no peer could be asked/]
