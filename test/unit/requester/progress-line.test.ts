@@ -45,7 +45,7 @@ const LINES: readonly [why: string, snapshot: Partial<ProgressSnapshot>, line: s
   [
     'nothing held yet',
     { consecutive: undefined, blocksPerSecond: undefined, feed: 12 },
-    `syncing height 0/12 (0.0%) eta ? ${tail}`
+    `syncing the first height, feed at 12 ${tail}`
   ],
   ['nothing heard yet', { feed: undefined, consecutive: undefined }, `waiting for sealed blocks ${tail}`],
   [
