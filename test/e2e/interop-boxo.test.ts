@@ -32,8 +32,7 @@ async function start(
 const put = async (peer: Peer, from: number, count: number, size: number): Promise<string[]> =>
   (await peer.process.call<{ cids: string[] }>('put', { from, count, size })).cids
 
-const stats = (peer: Peer): Promise<StatsOutput & { liveWants: number; wants: { cancelsReceived?: number } }> =>
-  peer.process.call('stats')
+const stats = (peer: Peer): Promise<StatsOutput & { readonly liveWants: number }> => peer.process.call('stats')
 
 const held = async (peer: Peer, cids: readonly string[]): Promise<number> =>
   (await peer.process.call<{ held: number }>('held', { cids })).held

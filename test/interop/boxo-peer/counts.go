@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/ipfs/boxo/bitswap/message"
-	pb "github.com/ipfs/boxo/bitswap/message/pb"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -23,26 +22,17 @@ type payload struct {
 	Sent      int64 `json:"sent"`
 }
 
-type wants struct {
-	Sent      int64 `json:"sent"`
-	Have      int64 `json:"have"`
-	Cancelled int64 `json:"cancelled"`
-	Received  int64 `json:"received"`
-	Cancels   int64 `json:"cancelsReceived"`
-}
-
 type messages struct {
 	Received int64 `json:"received"`
 	Sent     int64 `json:"sent"`
 }
 
-// counter is boxo's tracer: it sees every message.
+// counter is boxo's tracer: it sees every message that is received, and those with blocks or presences that are sent.
 type counter struct {
 	mu       sync.Mutex
 	wanted   map[string]struct{}
 	payload  payload
 	blocks   struct{ received, duplicate, sent int64 }
-	wants    wants
 	messages messages
 }
 
@@ -65,13 +55,6 @@ func (c *counter) MessageReceived(_ peer.ID, m message.BitSwapMessage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.messages.Received++
-	for _, entry := range m.Wantlist() {
-		if entry.Cancel {
-			c.wants.Cancels++
-		} else {
-			c.wants.Received++
-		}
-	}
 	for _, b := range m.Blocks() {
 		size := int64(len(b.RawData()))
 		c.payload.Received += size
@@ -94,16 +77,6 @@ func (c *counter) MessageSent(_ peer.ID, m message.BitSwapMessage) {
 	for _, b := range m.Blocks() {
 		c.payload.Sent += int64(len(b.RawData()))
 		c.blocks.sent++
-	}
-	for _, entry := range m.Wantlist() {
-		switch {
-		case entry.Cancel:
-			c.wants.Cancelled++
-		case entry.WantType == pb.Message_Wantlist_Have:
-			c.wants.Have++
-		default:
-			c.wants.Sent++
-		}
 	}
 }
 

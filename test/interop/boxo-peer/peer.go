@@ -365,7 +365,6 @@ func (p *boxoPeer) stats() (any, error) {
 		"blobs": map[string]int64{
 			"received": p.counter.blocks.received, "duplicate": p.counter.blocks.duplicate, "sent": p.counter.blocks.sent,
 		},
-		"wants":    p.counter.wants,
 		"messages": p.counter.messages,
 		"streams": map[string]int64{
 			"opened": inbound + outbound, "inbound": inbound, "outbound": outbound,

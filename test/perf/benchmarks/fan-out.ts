@@ -7,6 +7,8 @@ const MIB = 1_048_576
 const OBJECT_BYTES = 20 * MIB
 /** The slow recipient delays nobody: the fast ones' times lie this close together. */
 const SPREAD = 2
+/** Twice the data may leave so much more: when the collector runs is chance. */
+const RSS_NOISE_MIB = 24
 
 export const fanOut: Benchmark = {
   name: 'fan-out',
@@ -23,7 +25,7 @@ export const fanOut: Benchmark = {
         rounds: options.rounds ?? 5,
         run: async (contender) => ({
           ...prefixed('object: ', await runObject({ ...plan, contender }, OBJECT_BYTES)),
-          ...prefixed('many, a quarter: ', await runMany({ ...plan, contender, bytes: bytes / 4 })),
+          ...prefixed('half of it: ', await runMany({ ...plan, contender, bytes: bytes / 2 })),
           ...prefixed('many: ', await runMany({ ...plan, contender, bytes }))
         }),
         judge: (reports) => {
@@ -37,10 +39,10 @@ export const fanOut: Benchmark = {
               atMost('object: last fast recipient to the first', (last ?? Number.NaN) / (first ?? Number.NaN), SPREAD),
               atMost('many: BytesInFlightPeakMiB', figures['many: BytesInFlightPeakMiB'], 64),
               atMost(
-                'many: RssAboveIdleMiB to that of a quarter of the data',
-                (figures['many: RssAboveIdleMiB'] ?? Number.NaN) /
-                  (figures['many, a quarter: RssAboveIdleMiB'] ?? Number.NaN),
-                1.25
+                'many: RssAboveIdleMiB more than for half of it',
+                (figures['many: RssAboveIdleMiB'] ?? Number.NaN) -
+                  (figures['half of it: RssAboveIdleMiB'] ?? Number.NaN),
+                RSS_NOISE_MIB
               )
             ]
           }

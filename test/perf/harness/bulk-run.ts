@@ -102,7 +102,7 @@ async function fetchFrom(
       holdersCpuSecondsPerGb: ((holdersAfter - holdersBefore) / bytes) * 1e9,
       receiverBusyPercent: (100 * (cpuAfter - cpuBefore)) / seconds,
       receiverRssPeakMiB: memory(receiver.process.pid).peakBytes / 1_048_576,
-      wantsPerBlob: (after.wants.sent - before.wants.sent) / put.count
+      ...(after.wants === undefined ? {} : { wantsPerBlob: (after.wants.sent - (before.wants?.sent ?? 0)) / put.count })
     }
   }
 }

@@ -185,7 +185,7 @@ class Herd {
       producerCopiesPerBlob: Math.max(...producers.map((one) => one.sent)) / this.#plan.blobBytes / blobs,
       streamsOpenedPerSecondPerNode: total(grown, ({ opened }) => opened) / grown.length / wallSeconds,
       streamsOpenPerPeer: Math.max(...after.map(({ stats }) => stats.streams.openPerPeer)),
-      messagesPerBlobAndFetcher: total(fetchers, ({ messages }) => messages) / fetchers.length / blobs,
+      messagesReceivedPerBlobAndFetcher: total(fetchers, ({ messages }) => messages) / fetchers.length / blobs,
       cpuPercentFetcher: perNode('access'),
       cpuPercentProducer: perNode('execution'),
       cpuPercentAllNodes: (100 * total(grown, (one) => one.cpuSeconds)) / wallSeconds,
@@ -223,7 +223,7 @@ function growth(before: Reading | undefined, after: Reading): Growth {
     waste: grown(({ payloadBytes }) => payloadBytes.duplicate + payloadBytes.partial),
     sent: grown(({ payloadBytes }) => payloadBytes.sent),
     opened: grown(({ streams }) => streams.opened),
-    messages: grown(({ messages }) => messages.received + messages.sent),
+    messages: grown(({ messages }) => messages.received),
     cpuSeconds: after.cpuSeconds - (before?.cpuSeconds ?? 0)
   }
 }

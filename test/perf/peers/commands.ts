@@ -62,7 +62,8 @@ export interface StatsOutput {
     readonly sent: number
   }
   readonly blobs: { readonly received: number; readonly duplicate: number; readonly sent: number }
-  readonly wants: { readonly sent: number; readonly cancelled: number }
+  /** Want-blocks and cancels sent, where the peer can tell: boxo's tracer does not see them. */
+  readonly wants?: { readonly sent: number; readonly cancelled: number }
   readonly messages: { readonly received: number; readonly sent: number }
   /** Of the exchange's protocol. `openPerPeer`: the most at one peer. */
   readonly streams: { readonly opened: number; readonly open: number; readonly openPerPeer: number }
