@@ -6,7 +6,7 @@ import { freePorts } from '#src/lab/localnet/ports.ts'
 import { DelayRelay, MAX_IN_FLIGHT_BYTES } from '#src/lab/localnet/relay.ts'
 import { Relays } from '#src/lab/localnet/relays.ts'
 import { seededRng, systemClock, systemRng } from '#src/util/index.ts'
-import { VirtualClock } from '#src/util/virtual-clock.ts'
+import { VirtualClock } from '#test/support/virtual-clock.ts'
 
 const closers: (() => Promise<unknown>)[] = []
 after(async () => {

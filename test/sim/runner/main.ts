@@ -25,7 +25,7 @@ const range = (flag: string, value: string): readonly [number, number] => {
 interface Flag {
   readonly option: keyof ScenarioOptions
   readonly help: string
-  read(flag: string, value: string): ScenarioOptions[keyof ScenarioOptions]
+  readonly read: (flag: string, value: string) => ScenarioOptions[keyof ScenarioOptions]
 }
 
 const FLAGS: Readonly<Record<string, Flag>> = {

@@ -16,7 +16,7 @@ import {
   type SignedAnnouncement
 } from '#src/model/index.ts'
 import { seededRng } from '#src/util/index.ts'
-import { VirtualClock } from '#src/util/virtual-clock.ts'
+import { VirtualClock } from '#test/support/virtual-clock.ts'
 
 export const blockIdAt = (height: Height, variant = 0): BlockId =>
   `${variant.toString(16).padStart(2, '0')}${height.toString(16).padStart(62, '0')}` as BlockId

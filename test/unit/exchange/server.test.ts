@@ -11,7 +11,7 @@ import { Scheduler } from '#src/exchange/server/scheduler.ts'
 import { ExchangeServer } from '#src/exchange/server/server.ts'
 import { type Blob, blobOf, type DigestKey, type PeerIdText } from '#src/model/index.ts'
 import { defaultTimerWheelOptions, TimerWheel } from '#src/util/index.ts'
-import { VirtualClock } from '#src/util/virtual-clock.ts'
+import { VirtualClock } from '#test/support/virtual-clock.ts'
 import { MemoryBlobs, seededBlob } from '#test/support/exchange/memory-blobs.ts'
 
 const limits = defaultExchangeOptions.server

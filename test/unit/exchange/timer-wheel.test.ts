@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { type Clock, defaultTimerWheelOptions, TimerWheel } from '#src/util/index.ts'
-import { VirtualClock } from '#src/util/virtual-clock.ts'
+import { VirtualClock } from '#test/support/virtual-clock.ts'
 
 describe('timer wheel', () => {
   test('every timer runs once, not early and at most a slot late', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Progress } from '#src/lab/localnet/progress.ts'
 import { type NetworkView, type NodeRow, progressLine, renderTable } from '#src/lab/localnet/table.ts'
-import { VirtualClock } from '#src/util/virtual-clock.ts'
+import { VirtualClock } from '#test/support/virtual-clock.ts'
 
 const row = (name: string, over: Partial<NodeRow> = {}): NodeRow => ({
   name,

@@ -11,7 +11,7 @@ import {
   validateWarehouseOptions,
   Warehouse
 } from '#src/store/index.ts'
-import { VirtualClock } from '#src/util/virtual-clock.ts'
+import { VirtualClock } from '#test/support/virtual-clock.ts'
 import { randomBlob } from '#test/support/store/blockstore-suite.ts'
 
 /** Counts loads, and holds back what the test tells it to. */

@@ -10,7 +10,7 @@ import {
   LevelTracker,
   validateTrackerOptions
 } from '#src/tracker/index.ts'
-import { VirtualClock } from '#src/util/virtual-clock.ts'
+import { VirtualClock } from '#test/support/virtual-clock.ts'
 import { Power } from '#test/support/store/power.ts'
 import { SimulatedKeyValue } from '#test/support/store/simulated-key-value.ts'
 

@@ -1,5 +1,4 @@
-import type { Clock, Timer } from './clock.ts'
-import { systemNextTurn } from './next-turn.ts'
+import { type Clock, systemNextTurn, type Timer } from '#src/util/index.ts'
 
 interface Event {
   readonly at: number
