@@ -28,11 +28,13 @@ export interface ClientOptions {
   readonly treeWidth: number
   /** A want of a hot session is hot for so long; by then nearly every node holds the blob. */
   readonly hotForMs: number
-  /** Least acknowledgement time; below it scheduling noise of a busy machine looks like silence. */
+  /** Least acknowledgement time; below it the noise of any machine looks like silence. A higher one is learned where needed. */
   readonly ackFloorMs: number
   /** Most acknowledgement time, and the one before the round trip is known. */
   readonly ackCeilingMs: number
   readonly ackUnknownMs: number
+  /** A peer that has acknowledged a want and is quiet is asked so often whether it is still there. */
+  readonly aliveEveryMs: number
   /** A want that could not leave our side for so long moves on: the peer's stream does not open, or its window is shut. */
   readonly unsentMs: number
   /** An acknowledged want moves on after this, plus the time for what was asked of the peer before it. */
@@ -120,9 +122,10 @@ export const defaultExchangeOptions: ExchangeOptions = Object.freeze({
     maxWantsPerPeer: 1000,
     treeWidth: 4,
     hotForMs: 10_000,
-    ackFloorMs: 250,
+    ackFloorMs: 150,
     ackCeilingMs: 2000,
     ackUnknownMs: 500,
+    aliveEveryMs: 300,
     unsentMs: 700,
     hardLimitMs: 3000,
     hotLimitFloorMs: 1000,

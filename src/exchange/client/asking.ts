@@ -2,10 +2,13 @@ import type { PeerIdText } from '../../model/index.ts'
 import { backoffMs } from '../../util/index.ts'
 import type { WantOutcome } from '../metrics.ts'
 import type { ClientOptions } from '../options.ts'
+import { AckFloor } from './ack-clock.ts'
 import { type ClockLimits, HotLimit, wantDelay } from './clocks.ts'
 import type { ClientComponents } from './components.ts'
+import { Deadline } from './deadline.ts'
 import type { Choice } from './peer-choice.ts'
 import type { PeerState, Strike } from './peer-state.ts'
+import type { Prober } from './prober.ts'
 import type { Want } from './want.ts'
 import type { WantTable } from './want-table.ts'
 
@@ -23,7 +26,9 @@ export class Asking {
   readonly #options: ClientOptions
   readonly #table: WantTable
   readonly #peers: ReadonlyMap<PeerIdText, PeerState>
+  readonly #prober: Prober
   readonly hotLimit: HotLimit
+  readonly #ackFloor = new AckFloor()
   /** Mean length of the blocks that came, bytes: what a blob is taken to have before it comes. */
   sizeEstimate: number
   #pumpSet = false
@@ -32,12 +37,17 @@ export class Asking {
   constructor(
     components: ClientComponents,
     options: ClientOptions,
-    state: { readonly table: WantTable; readonly peers: ReadonlyMap<PeerIdText, PeerState> }
+    state: {
+      readonly table: WantTable
+      readonly peers: ReadonlyMap<PeerIdText, PeerState>
+      readonly prober: Prober
+    }
   ) {
     this.#components = components
     this.#options = options
     this.#table = state.table
     this.#peers = state.peers
+    this.#prober = state.prober
     this.hotLimit = new HotLimit(options)
     this.sizeEstimate = options.firstSizeEstimateBytes
   }
@@ -135,36 +145,64 @@ export class Asking {
   /** Sets the want's timer to when it is to be looked at next. */
   watch(want: Want): void {
     want.timer?.cancel()
-    const { wheel } = this.#components
     const peer = want.owner === undefined ? undefined : this.#peers.get(want.owner)
     if (peer === undefined) return
-    const delay = wantDelay(want, peer, this.limits())
-    want.timer = wheel.schedule(delay, () => {
-      want.timer = undefined
-      const rest = wantDelay(want, peer, this.limits())
-      if (rest > 0) this.watch(want)
-      else this.#timeUp(want, peer)
+    const { wheel } = this.#components
+    const { aliveEveryMs } = this.#options
+    want.timer = new Deadline(this.#components, {
+      left: () => wantDelay(want, peer, this.limits()),
+      // Who owes a block and is quiet is asked whether it is there: a peer can fall silent after its acknowledgement.
+      look: () => {
+        if (want.state === 'acked' && wheel.now() - peer.lastWordAt >= aliveEveryMs) this.#prober.ask(peer)
+      },
+      everyMs: aliveEveryMs,
+      passed: () => this.#timeUp(want, peer)
     })
+  }
+
+  /** How long the peer may take to acknowledge now. */
+  ackMs(peer: PeerState): number {
+    const { now, ackFloorMs } = this.limits()
+    return peer.ack.ms(now, ackFloorMs, this.#options)
   }
 
   /** What deadlines are reckoned from now. */
   limits(): ClockLimits {
-    return { at: this.#components.wheel.now(), options: this.#options, hotLimitMs: this.hotLimit.ms }
+    const now = this.#components.clock.now()
+    const ackFloorMs = this.#ackFloor.ms(now, () => this.#ackClocks())
+    return { at: this.#components.wheel.now(), now, ackFloorMs, options: this.#options, hotLimitMs: this.hotLimit.ms }
+  }
+
+  *#ackClocks(): Generator<PeerState['ack']> {
+    for (const { ack } of this.#peers.values()) yield ack
   }
 
   #timeUp(want: Want, peer: PeerState): void {
-    const outcome: WantOutcome = want.state === 'asked' ? 'unsent' : want.state === 'sent' ? 'silent' : 'undelivered'
-    this.#components.metrics.totals.wantsTimedOut += 1
-    if (outcome !== 'undelivered') this.strike(peer, 'silent')
-    else if (want.ackedBy === 'have') this.strike(peer, 'undelivered')
+    if (want.state !== 'acked') {
+      const now = this.#components.clock.now()
+      this.silent(peer, want.state === 'sent' ? want.sentAt : now)
+      return
+    }
+    if (want.ackedBy === 'have') this.strike(peer, 'undelivered')
     else want.passedOver.add(peer.peer)
-    if (want.owner === peer.peer) this.moveOn(want, outcome, true)
+    if (want.owner === peer.peer) this.#late(want, 'undelivered')
+  }
+
+  #late(want: Want, outcome: WantOutcome): void {
+    this.#components.metrics.totals.wantsTimedOut += 1
+    this.moveOn(want, outcome, true)
+  }
+
+  /** A peer has answered nothing since `since`: what it owes is asked of others, and it is asked to say when it is back. */
+  silent(peer: PeerState, since: number): void {
+    peer.strike('silent', this.#components.clock.now(), since)
+    this.#prober.ask(peer)
+    for (const want of this.wantsOf(peer)) this.#late(want, want.state === 'asked' ? 'unsent' : 'silent')
   }
 
   /** A peer that lied or stalled loses what it has held for a while. */
-  strike(state: PeerState, reason: Strike): void {
+  strike(state: PeerState, reason: Exclude<Strike, 'silent'>): void {
     state.strike(reason, this.#components.clock.now())
-    if (reason === 'silent') return
     const at = this.#components.wheel.now()
     for (const want of this.wantsOf(state)) {
       if (want.state === 'acked' && at - want.since > YOUNG_MS) this.moveOn(want, 'undelivered', true)

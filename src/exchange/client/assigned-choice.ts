@@ -32,6 +32,10 @@ export class AssignedChoice implements PeerChoice {
     this.#tree = new HotTree(components.selfPeer, options.treeWidth)
   }
 
+  knows(peer: PeerIdText): boolean {
+    return this.#holders().has(peer)
+  }
+
   next(want: ChoiceWant, peers: ReadonlyMap<PeerIdText, PeerState>, now: number): Choice {
     return want.hot ? this.#hot(want, peers, now) : this.#cold(want, peers, now)
   }
@@ -45,7 +49,11 @@ export class AssignedChoice implements PeerChoice {
       const state = peers.get(peer)
       return state !== undefined && !want.tried.has(peer) && state.outstanding.size < this.#options.maxWantsPerPeer
     }
-    const parent = this.#tree.above(place, standing).find(able)
+    // Without any root the tree has nothing to give: a silent one is then worth a wait.
+    const rootless = !place.roots.some(standing)
+    const usable = (peer: PeerIdText): boolean =>
+      standing(peer) || (rootless && place.roots.includes(peer) && peers.has(peer))
+    const parent = this.#tree.above(place, usable).find(able)
     if (parent !== undefined) return { kind: 'ask', peer: parent, patienceMs: this.#patience(want, parent, directory) }
     const others = [...want.origins, ...place.roots, ...place.before, ...place.after].filter(able)
     const peer = others.find(standing) ?? others[0]

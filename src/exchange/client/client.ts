@@ -3,10 +3,12 @@ import { ExchangeError } from '../errors.ts'
 import type { WantState as WantReport } from '../exchange.ts'
 import type { Presence, ReceivedBlock } from '../message/types.ts'
 import type { ExchangeOptions } from '../options.ts'
+import { LONGEST_STALL_MS } from './ack-clock.ts'
 import { Asking } from './asking.ts'
 import type { ClientComponents } from './components.ts'
 import { wantDelay } from './clocks.ts'
 import { PeerState } from './peer-state.ts'
+import { Prober } from './prober.ts'
 import type { Want } from './want.ts'
 import { WantTable } from './want-table.ts'
 
@@ -32,6 +34,7 @@ export class ExchangeClient {
   readonly #options: ExchangeOptions
   readonly #table: WantTable
   readonly #peers = new Map<PeerIdText, PeerState>()
+  readonly #prober: Prober
   readonly #asking: Asking
   #stopped = false
 
@@ -39,7 +42,16 @@ export class ExchangeClient {
     this.#components = components
     this.#options = options
     this.#table = new WantTable(options.client.maxLiveWants)
-    this.#asking = new Asking(components, options.client, { table: this.#table, peers: this.#peers })
+    this.#prober = new Prober(components, {
+      ackMs: (state) => this.#asking.ackMs(state),
+      unsentMs: options.client.unsentMs,
+      silent: (state, since) => this.#asking.silent(state, since)
+    })
+    this.#asking = new Asking(components, options.client, {
+      table: this.#table,
+      peers: this.#peers,
+      prober: this.#prober
+    })
   }
 
   get liveWants(): number {
@@ -111,9 +123,11 @@ export class ExchangeClient {
   }
 
   connected(peer: PeerIdText): void {
-    this.#peers.set(peer, new PeerState(peer, this.#options.client))
+    const state = new PeerState(peer, this.#options.client)
+    this.#peers.set(peer, state)
     for (const want of this.#table.values()) want.tried.delete(peer)
     for (const want of this.#table.resting()) this.#asking.setPending(want)
+    if (this.#components.choice.knows(peer)) this.#prober.ask(state)
     this.#asking.pumpSoon()
   }
 
@@ -122,12 +136,14 @@ export class ExchangeClient {
     if (state === undefined) return
     for (const want of this.#asking.wantsOf(state)) this.#asking.moveOn(want, 'lost', false)
     this.#peers.delete(peer)
+    this.#prober.gone(peer)
   }
 
   /** The wants have left for the peer: their acknowledgement clocks start. */
   wantsLeft(peer: PeerIdText, keys: readonly DigestKey[]): void {
     const now = this.#components.clock.now()
     for (const key of keys) {
+      if (key === this.#prober.key) this.#prober.left(peer)
       const want = this.#table.get(key)
       if (want?.owner !== peer || want.state !== 'asked') continue
       this.#asking.enter(want, 'sent')
@@ -139,6 +155,7 @@ export class ExchangeClient {
   controlLost(peer: PeerIdText): void {
     const state = this.#peers.get(peer)
     if (state === undefined) return
+    this.#prober.lost(peer)
     for (const want of this.#asking.wantsOf(state)) {
       this.#asking.enter(want, 'asked')
       this.#components.link(peer)?.queueWant(want.key, want.wantEntry)
@@ -147,13 +164,17 @@ export class ExchangeClient {
 
   /** Any message of the peer, whatever it says. */
   heard(peer: PeerIdText): void {
-    this.#peers.get(peer)?.heard()
+    const state = this.#peers.get(peer)
+    if (state === undefined) return
+    state.lastWordAt = this.#components.wheel.now()
+    state.heard(this.#components.clock.now())
   }
 
   presences(peer: PeerIdText, presences: readonly Presence[]): void {
     const state = this.#peers.get(peer)
     if (state === undefined) return
     for (const presence of presences) {
+      if (presence.key === this.#prober.key) this.#probed(state)
       const want = this.#table.get(presence.key)
       if (want?.owner === peer) this.#onAnswer(want, state, presence.have)
     }
@@ -173,7 +194,7 @@ export class ExchangeClient {
 
   progress(peer: PeerIdText): void {
     const state = this.#peers.get(peer)
-    if (state !== undefined) state.lastDataAt = this.#components.wheel.now()
+    if (state !== undefined) state.lastWordAt = this.#components.wheel.now()
   }
 
   block(peer: PeerIdText, block: ReceivedBlock): void {
@@ -295,9 +316,15 @@ export class ExchangeClient {
   }
 
   #sample(want: Want, state: PeerState): void {
-    const elapsed = this.#components.clock.now() - want.sentAt
-    state.sampleRtt(elapsed)
-    this.#components.metrics.ackSeconds.observe(elapsed / 1000)
+    const now = this.#components.clock.now()
+    state.ack.sample(now - want.sentAt, now)
+    this.#components.metrics.ackSeconds.observe((now - want.sentAt) / 1000)
+  }
+
+  #probed(state: PeerState): void {
+    const elapsed = this.#prober.answered(state.peer)
+    // After a silence the question has waited for the peer to wake, which `heard` has reckoned with.
+    if (elapsed !== undefined && elapsed <= LONGEST_STALL_MS) state.ack.sample(elapsed, this.#components.clock.now())
   }
 }
 

@@ -6,11 +6,14 @@ import type { Want } from './want.ts'
 const HOT_ALLOWANCE_MS = 1000
 const COLD_ALLOWANCE_MS = 10_000
 /** How soon to look again while a block is arriving that may be the one. */
-const RECEIVING_LOOK_MS = 100
+export const RECEIVING_LOOK_MS = 100
 
 export interface ClockLimits {
-  /** Attended time now. */
+  /** Attended time now, and the clock's. */
   readonly at: number
+  readonly now: number
+  /** The least acknowledgement time, from `AckFloor`. */
+  readonly ackFloorMs: number
   readonly options: ClientOptions
   /** The hard limit of hot wants, from `HotLimit`. */
   readonly hotLimitMs: number
@@ -51,7 +54,7 @@ export class HotLimit {
 /**
  * When a want moves on from its owner, in attended time. Three clocks, none of which mixes block sizes into a round trip:
  *
- * - acknowledgement: from the want's leaving, or from the last byte the peer delivered, a few round trips. A silent peer
+ * - acknowledgement: from the want's leaving, or from the last word or byte of the peer, see `AckClock`. A silent peer
  *   cannot have data on its way, so moving on then costs no duplicate.
  * - progress: the inbound reader's; it resets a stream whose block stalls, and the want moves on with it.
  * - hard limit: from the acknowledgement, plus the time for what the peer was asked before. It must lie above nearly
@@ -64,7 +67,7 @@ function wantDeadline(want: Want, peer: PeerState, limits: ClockLimits): number 
   const allowance = Math.min(most, peer.queueAllowanceMs(options.minRateBytes))
   const hard = want.hot ? limits.hotLimitMs : options.hardLimitMs
   if (want.state === 'sent') {
-    const quiet = Math.max(want.since, peer.lastDataAt) + peer.ackMs
+    const quiet = Math.max(want.since, peer.lastWordAt) + peer.ack.ms(limits.now, limits.ackFloorMs, options)
     return Math.min(quiet, want.since + hard + allowance)
   }
   if (want.ackedBy === 'have') return want.since + hard + allowance

@@ -34,5 +34,7 @@ export type Choice =
 
 /** Who is asked for a blob next. Pure: the same want, peers and time give the same answer. */
 export interface PeerChoice {
+  /** Whether the peer is ever asked for anything. */
+  knows(peer: PeerIdText): boolean
   next(want: ChoiceWant, peers: ReadonlyMap<PeerIdText, PeerState>, now: number): Choice
 }

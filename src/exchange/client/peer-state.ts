@@ -1,5 +1,6 @@
 import type { DigestKey, PeerIdText } from '../../model/index.ts'
 import type { ClientOptions } from '../options.ts'
+import { AckClock, LONGEST_STALL_MS } from './ack-clock.ts'
 
 /** Asked digests a peer is remembered for, so that a copy that crossed our cancel is not held against it. */
 const HISTORY = 2048
@@ -8,7 +9,10 @@ const HISTORY_MS = 60_000
 const DENIALS = 16
 const DOUBT_MS = 10_000
 
-/** A strike's reason. Every one costs a cooldown; only `silent` ends with the peer's next word. */
+/** Silences in a row, with no want answered in between, after which words are not enough. */
+const SILENCES = 4
+
+/** A strike's reason. Every one costs a cooldown; that of `silent` ends with the peer's next word. */
 export type Strike = 'silent' | 'undelivered' | 'stalled' | 'wrong'
 
 /**
@@ -20,8 +24,9 @@ export class PeerState {
   readonly #options: ClientOptions
   /** Digests this peer is asked for now. */
   readonly outstanding = new Set<DigestKey>()
-  /** Attended time of the last block byte, and of the start of the block that is arriving; -1: none. */
-  lastDataAt = -1
+  readonly ack = new AckClock()
+  /** Attended time of the last word or block byte, and of the start of the block that is arriving; -1: none. */
+  lastWordAt = -1
   receivingSince = -1
   /** Cold bytes outstanding, estimated. */
   inFlightBytes = 0
@@ -29,8 +34,6 @@ export class PeerState {
   usefulBytes = 0
   unsolicitedBytes = 0
   readonly #history = new Map<DigestKey, number>()
-  #rtt = 0
-  #rttVariance = 0
   #rate = 0
   #busySince = 0
   #lastAskedAt = Number.NEGATIVE_INFINITY
@@ -39,7 +42,8 @@ export class PeerState {
   #cooldownUntil = 0
   #denials = 0
   #doubtedUntil = 0
-  #cooldownEndsWithWord = false
+  /** When the want left that it did not answer; since then it has not said a word. */
+  #muteSince: number | undefined
 
   constructor(peer: PeerIdText, options: ClientOptions) {
     this.peer = peer
@@ -48,26 +52,7 @@ export class PeerState {
   }
 
   get rttMs(): number | undefined {
-    return this.#rtt === 0 ? undefined : this.#rtt
-  }
-
-  /** How long an acknowledgement may take: TCP's estimator (RFC 6298) with a floor and a ceiling. */
-  get ackMs(): number {
-    const { ackFloorMs, ackCeilingMs, ackUnknownMs } = this.#options
-    if (this.#rtt === 0) return ackUnknownMs
-    const expected = Math.max(3 * this.#rtt, this.#rtt + 4 * this.#rttVariance) + 60
-    return Math.min(ackCeilingMs, Math.max(ackFloorMs, expected))
-  }
-
-  sampleRtt(ms: number): void {
-    const sample = Math.max(0.1, ms)
-    if (this.#rtt === 0) {
-      this.#rtt = sample
-      this.#rttVariance = sample / 2
-      return
-    }
-    this.#rttVariance += (Math.abs(sample - this.#rtt) - this.#rttVariance) / 4
-    this.#rtt += (sample - this.#rtt) / 8
+    return this.ack.rttMs
   }
 
   /** Bytes a second; a guess of 16 MiB/s before anything was delivered. */
@@ -109,20 +94,31 @@ export class PeerState {
     this.#busySince = now
   }
 
-  strike(reason: Strike, now: number): void {
+  /** `since`: when the want left that was not answered. */
+  strike(reason: Strike, now: number, since = now): void {
     const { initialMs, maxMs } = this.#options.cooldownMs
     this.windowBytes = Math.max(this.#options.peerWindowBytes.min, this.windowBytes / 2)
+    if (reason === 'silent') {
+      this.#silences += 1
+      this.#muteSince ??= since
+      if (this.#silences < SILENCES) return
+    }
     const lasts = Math.min(maxMs, initialMs * 2 ** Math.min(20, this.#strikes))
     this.#strikes += 1
-    if (reason === 'silent') this.#silences += 1
-    const heavyBefore = this.#cooldownUntil > now && !this.#cooldownEndsWithWord
-    this.#cooldownEndsWithWord = reason === 'silent' && this.#silences < 4 && !heavyBefore
     this.#cooldownUntil = Math.max(this.#cooldownUntil, now + lasts)
   }
 
+  /** Said nothing since a want went unanswered. */
+  get mute(): boolean {
+    return this.#muteSince !== undefined
+  }
+
   /** A message came: the peer is not dead. */
-  heard(): void {
-    if (this.#cooldownEndsWithWord) this.#cooldownUntil = 0
+  heard(now: number): void {
+    if (this.#muteSince === undefined) return
+    const quiet = now - this.#muteSince
+    this.#muteSince = undefined
+    if (quiet <= LONGEST_STALL_MS) this.ack.late(quiet, now)
   }
 
   /** Somebody answered a want: not mute towards us. */
@@ -142,7 +138,7 @@ export class PeerState {
   }
 
   coolingDown(now: number): boolean {
-    return this.#cooldownUntil > now
+    return this.mute || this.#cooldownUntil > now
   }
 
   /** True once for a digest that was asked of this peer within the last minute: its copy is nobody's fault. */

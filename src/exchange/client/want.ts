@@ -1,4 +1,3 @@
-import type { WheelTimer } from '../../util/index.ts'
 import type { Blob, BlobCid, DigestKey, PeerIdText } from '../../model/index.ts'
 import { encodeCancel, encodeWantBlock } from '../message/encoder.ts'
 import type { ChoiceWant } from './peer-choice.ts'
@@ -47,7 +46,7 @@ export class Want implements ChoiceWant {
   lastAnswerAt: number | undefined
   asks = 0
   round = 0
-  timer: WheelTimer | undefined
+  timer: { cancel(): void } | undefined
 
   constructor(cid: BlobCid, now: number) {
     const bytes = cid.toBytes()

@@ -77,6 +77,7 @@ function lie(sim: Sim, peer: SimNode['peer']): void {
   if (port === undefined) return
   const script = new ScriptedPeer(port)
   script.onWant = (from, entry) => script.say(from, entry.key, true)
+  script.onWantHave = script.onWant
 }
 
 function stallAtTimes(sim: Sim, { stalls, stallMs: [least, most], seconds }: ScenarioOptions): void {

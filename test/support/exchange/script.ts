@@ -13,8 +13,10 @@ export class ScriptedPeer {
   readonly presences: { readonly peer: PeerIdText; readonly key: DigestKey; readonly have: boolean }[] = []
   readonly blocks: { readonly peer: PeerIdText; readonly key: DigestKey; readonly bytes: number }[] = []
   readonly disconnected: PeerIdText[] = []
-  /** Called for every want that is no cancel. */
+  /** Called for every want-block. */
   onWant: (peer: PeerIdText, entry: WantEntry) => void = () => {}
+  /** Called for every want-have: it is there, and has nothing. */
+  onWantHave: (peer: PeerIdText, entry: WantEntry) => void = (peer, entry) => this.say(peer, entry.key, false)
 
   constructor(network: ExchangeNetwork) {
     this.#network = network
@@ -70,7 +72,9 @@ export class ScriptedPeer {
           for (const presence of message.presences) this.presences.push({ peer, ...presence })
           for (const entry of message.entries) {
             this.wants.push({ peer, entry })
-            if (!entry.cancel) this.onWant(peer, entry)
+            if (entry.cancel) continue
+            if (entry.wantType === 'have') this.onWantHave(peer, entry)
+            else this.onWant(peer, entry)
           }
         }
       },

@@ -57,6 +57,7 @@ export class SimNode {
   /** No CPU for so long: it reads, writes and times nothing. */
   stall(ms: number): void {
     const { clock } = this.#life
+    if (this.port.silent) return
     clock.setStalled(true)
     this.port.setSilent(true)
     this.#shape.clock.setTimer(ms, () => {

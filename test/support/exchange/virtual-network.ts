@@ -122,6 +122,10 @@ export class VirtualPort implements ExchangeNetwork {
     })
   }
 
+  get silent(): boolean {
+    return this.#silent
+  }
+
   get connections(): number {
     return this.#connected.size
   }

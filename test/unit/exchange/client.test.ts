@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { AckClock, AckFloor } from '#src/exchange/client/ack-clock.ts'
 import { PeerState } from '#src/exchange/client/peer-state.ts'
 import { Want } from '#src/exchange/client/want.ts'
 import { WantTable } from '#src/exchange/client/want-table.ts'
@@ -21,13 +22,53 @@ const newPeer = (): PeerState => new PeerState('a' as PeerIdText, options)
 describe('what is known of a peer', () => {
   test('acknowledgements may take a few round trips, within the floor and the ceiling', () => {
     const peer = newPeer()
-    assert.equal(peer.ackMs, options.ackUnknownMs)
-    for (let sample = 0; sample < 50; sample += 1) peer.sampleRtt(1)
-    assert.equal(peer.ackMs, options.ackFloorMs)
-    for (let sample = 0; sample < 50; sample += 1) peer.sampleRtt(200)
-    assert.ok(peer.ackMs > 600 && peer.ackMs < 900, `${peer.ackMs}`)
-    for (let sample = 0; sample < 50; sample += 1) peer.sampleRtt(5000)
-    assert.equal(peer.ackMs, options.ackCeilingMs)
+    const ackMs = (now: number): number => peer.ack.ms(now, 0, options)
+    assert.equal(ackMs(0), options.ackUnknownMs)
+    for (let sample = 0; sample < 50; sample += 1) peer.ack.sample(1, 0)
+    assert.equal(ackMs(0), options.ackFloorMs)
+    for (let sample = 0; sample < 50; sample += 1) peer.ack.sample(200, 0)
+    assert.ok(ackMs(0) >= 360 && ackMs(0) < 500, `${ackMs(0)}`)
+    for (let sample = 0; sample < 50; sample += 1) peer.ack.sample(5000, 0)
+    assert.equal(ackMs(0), options.ackCeilingMs)
+  })
+
+  test('an answer that came too late counts, and is forgotten in time', () => {
+    const peer = newPeer()
+    for (let sample = 0; sample < 50; sample += 1) peer.ack.sample(1, 0)
+    peer.ack.late(500, 0)
+    assert.equal(peer.ack.ms(0, 0, options), 810)
+    assert.equal(peer.ack.ms(1_200_000, 0, options), options.ackFloorMs)
+    assert.equal(peer.ack.rttMs?.toFixed(), '1')
+  })
+
+  test('a silence that ends soon teaches the clock, an outage does not', () => {
+    const stalled = newPeer()
+    stalled.ack.sample(1, 0)
+    stalled.strike('silent', 1400, 1000)
+    stalled.heard(1600)
+    assert.equal(stalled.ack.slowest(1600), 600)
+    const gone = newPeer()
+    gone.ack.sample(1, 0)
+    gone.strike('silent', 1400, 1000)
+    gone.heard(9000)
+    assert.ok(gone.ack.slowest(9000) <= 1)
+  })
+
+  test('what most peers know of lateness holds for all, what a few know does not', () => {
+    const floorOf = (late: number): number => {
+      const clocks = Array.from({ length: 8 }, () => new AckClock())
+      clocks.forEach((clock, index) => {
+        clock.sample(10, 0)
+        if (index < late) clock.late(600, 0)
+      })
+      return new AckFloor().ms(0, () => clocks)
+    }
+    assert.equal(floorOf(1), 15)
+    assert.equal(floorOf(2), 900)
+    assert.equal(
+      new AckFloor().ms(0, () => []),
+      0
+    )
   })
 
   test('strikes double the cooldown, a delivery ends it', () => {
@@ -48,15 +89,15 @@ describe('what is known of a peer', () => {
   test('silence is over with the next word, a lie is not; who is silent again and again is not believed', () => {
     const peer = newPeer()
     peer.strike('silent', 0)
-    peer.heard()
+    peer.heard(1)
     assert.equal(peer.coolingDown(1), false)
     peer.strike('undelivered', 1)
     peer.strike('silent', 2)
-    peer.heard()
+    peer.heard(3)
     assert.equal(peer.coolingDown(3), true)
     const mute = newPeer()
     for (let strike = 0; strike < 4; strike += 1) mute.strike('silent', 10)
-    mute.heard()
+    mute.heard(11)
     assert.equal(mute.coolingDown(11), true)
   })
 
@@ -123,7 +164,13 @@ describe('the want table', () => {
 })
 
 describe('clocks', () => {
-  const at = (now: number): Parameters<typeof wantDelay>[2] => ({ at: now, options, hotLimitMs: 1500 })
+  const at = (now: number): Parameters<typeof wantDelay>[2] => ({
+    at: now,
+    now,
+    ackFloorMs: 0,
+    options,
+    hotLimitMs: 1500
+  })
 
   function want(state: Want['state'], change: Partial<Want> = {}): Want {
     return Object.assign(new Want(seededBlob(1, 8).cid, 0), {
@@ -140,12 +187,12 @@ describe('clocks', () => {
     assert.equal(wantDelay(want('asked'), newPeer(), at(1000 + options.unsentMs)), 0)
   })
 
-  test('silence is measured from the last byte of data, but not for ever', () => {
+  test('silence is measured from the last word or byte, but not for ever', () => {
     const peer = newPeer()
     assert.equal(wantDelay(want('sent'), peer, at(1000)), options.ackUnknownMs)
-    peer.lastDataAt = 1400
+    peer.lastWordAt = 1400
     assert.equal(wantDelay(want('sent'), peer, at(1500)), 400)
-    peer.lastDataAt = 9000
+    peer.lastWordAt = 9000
     assert.equal(wantDelay(want('sent'), peer, at(9000)), 0)
   })
 
