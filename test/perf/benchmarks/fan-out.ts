@@ -7,8 +7,8 @@ const MIB = 1_048_576
 const OBJECT_BYTES = 20 * MIB
 /** The slow recipient delays nobody: the fast ones' times lie this close together. */
 const SPREAD = 2
-/** Twice the data may leave so much more: when the collector runs is chance. */
-const RSS_NOISE_MIB = 24
+/** Resident memory goes up and down by some 50 MiB with V8's collector, so the peaks of two passes differ; a leak of 5 % would show. */
+const RSS_NOISE_MIB = 48
 
 export const fanOut: Benchmark = {
   name: 'fan-out',
@@ -25,7 +25,6 @@ export const fanOut: Benchmark = {
         rounds: options.rounds ?? 5,
         run: async (contender) => ({
           ...prefixed('object: ', await runObject({ ...plan, contender }, OBJECT_BYTES)),
-          ...prefixed('half of it: ', await runMany({ ...plan, contender, bytes: bytes / 2 })),
           ...prefixed('many: ', await runMany({ ...plan, contender, bytes }))
         }),
         judge: (reports) => {
@@ -39,9 +38,9 @@ export const fanOut: Benchmark = {
               atMost('object: last fast recipient to the first', (last ?? Number.NaN) / (first ?? Number.NaN), SPREAD),
               atMost('many: BytesInFlightPeakMiB', figures['many: BytesInFlightPeakMiB'], 64),
               atMost(
-                'many: RssAboveIdleMiB more than for half of it',
-                (figures['many: RssAboveIdleMiB'] ?? Number.NaN) -
-                  (figures['half of it: RssAboveIdleMiB'] ?? Number.NaN),
+                'many: resident memory after twice the data, MiB more',
+                (figures['many: RssAboveIdleAfterTwiceTheDataMiB'] ?? Number.NaN) -
+                  (figures['many: RssAboveIdleMiB'] ?? Number.NaN),
                 RSS_NOISE_MIB
               )
             ]
