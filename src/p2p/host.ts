@@ -14,7 +14,6 @@ import type { Connection, Libp2p, StreamHandler, StreamHandlerOptions } from '@l
 import * as keys from '@libp2p/crypto/keys'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
-import { tls } from '@libp2p/tls'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import type { Logger } from '../log/logger.ts'
@@ -30,6 +29,7 @@ import { WatchedYamux } from './muxer.ts'
 import { type NetworkKey, peerIdOf } from './network-key.ts'
 import { type HostOptions, type Security, validateHostOptions } from './options.ts'
 import { type PeerEvent, PeerManager } from './peer-manager.ts'
+import { socketTls } from './security/tls.ts'
 import { silentComponentLogger } from './silent-logger.ts'
 import { type StreamCount, StreamCounter } from './stream-counter.ts'
 
@@ -225,7 +225,7 @@ export class Host implements Service {
 }
 
 const encrypters = (security: Security): NonNullable<Libp2pOptions['connectionEncrypters']> =>
-  ({ both: [tls(), noise()], tls: [tls()], noise: [noise()] })[security]
+  ({ both: [socketTls(), noise()], tls: [socketTls()], noise: [noise()] })[security]
 
 /** A duplicate is closed in peace, what must go is cut. */
 async function closeConnection(connection: Connection, why: string): Promise<void> {

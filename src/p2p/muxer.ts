@@ -16,6 +16,7 @@ import type { Clock, Timer } from '../util/index.ts'
 import type { P2pMetrics } from './metrics.ts'
 import type { HostOptions } from './options.ts'
 import { TokenBucket } from './token-bucket.ts'
+import { makeLean } from './yamux/lean.ts'
 
 type YamuxMuxer = ReturnType<ReturnType<ReturnType<typeof yamux>>['createStreamMuxer']>
 
@@ -53,6 +54,7 @@ export class WatchedYamux {
     protocol: this.#factory.protocol,
     createStreamMuxer: (connection: MessageStream): StreamMuxer => {
       const muxer = this.#factory.createStreamMuxer(connection)
+      makeLean(muxer)
       const watch = new MuxerWatch({ ...this.#components, muxer, connection }, this.#options)
       // A libp2p connection shows its muxer's list of streams and nothing else of it.
       this.#watches.set(muxer.streams, watch)

@@ -146,16 +146,25 @@ function libp2pPeerEvents(
   }
 }
 
+/**
+ * Bytes that are given to libp2p at one time: one frame of the muxer, behind which words on other streams wait. It is asked
+ * for more only when they have left, so what is unsent is known here and not hidden in the connection.
+ */
+const FRAME_BYTES = 131_072
+
 /** A libp2p stream by its events: its async iterator buffers without limit, and `onDrain()` resolves only once. */
 class Libp2pStream implements ExchangeStream {
   readonly #stream: Stream
+  #queue: Uint8Array[] = []
+  #queuedBytes = 0
+  #pumping = false
 
   constructor(stream: Stream) {
     this.#stream = stream
   }
 
   get unsentBytes(): number {
-    return this.#stream.writeBufferLength
+    return this.#queuedBytes + this.#stream.writeBufferLength
   }
 
   listen(events: StreamEvents): void {
@@ -165,11 +174,20 @@ class Libp2pStream implements ExchangeStream {
       // Closed in good order while paused: what is unread is still to come, and `end` after it.
       if (over || (stream.status === 'closed' && stream.readBufferLength > 0)) return
       over = true
+      this.#clear()
       events.closed()
     }
     // `drain` comes before the stream sends on, `idle` when its buffer is empty.
-    stream.addEventListener('drain', () => queueMicrotask(() => events.drain()))
-    stream.addEventListener('idle', () => queueMicrotask(() => events.drain()))
+    const onRoom = (): void => {
+      queueMicrotask(() => {
+        this.#pump()
+        events.drain()
+      })
+    }
+    stream.addEventListener('drain', onRoom)
+    stream.addEventListener('idle', () => {
+      if (!this.#pumping) onRoom()
+    })
     stream.addEventListener('end', () => {
       events.ended()
       if (stream.status !== 'open') closed()
@@ -185,8 +203,11 @@ class Libp2pStream implements ExchangeStream {
 
   send(parts: readonly Uint8Array[]): void {
     if (this.#stream.writeStatus !== 'writable') throw new ExchangeError('stream-closed', 'the stream is closed')
-    // One list, so that a header does not become a frame of its own.
-    this.#stream.send(new Uint8ArrayList(...parts))
+    for (const part of parts) {
+      this.#queue.push(part)
+      this.#queuedBytes += part.length
+    }
+    this.#pump()
   }
 
   pause(): void {
@@ -198,6 +219,46 @@ class Libp2pStream implements ExchangeStream {
   }
 
   abort(reason: string): void {
+    this.#clear()
     this.#stream.abort(new Error(reason))
+  }
+
+  /** Gives the stream one frame after the other for as long as it takes them. */
+  #pump(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    const stream = this.#stream
+    while (this.#queuedBytes > 0 && !stream.writableNeedsDrain && stream.writeBufferLength === 0) {
+      if (stream.writeStatus !== 'writable') break
+      stream.send(this.#takeFrame())
+    }
+    this.#pumping = false
+  }
+
+  /** Headers and bodies in one list, so that a header does not become a frame of its own. */
+  #takeFrame(): Uint8ArrayList {
+    const frame = new Uint8ArrayList()
+    let taken = 0
+    let room = FRAME_BYTES
+    while (room > 0 && taken < this.#queue.length) {
+      const part = this.#queue[taken] as Uint8Array
+      if (part.length > room) {
+        frame.append(part.subarray(0, room))
+        this.#queue[taken] = part.subarray(room)
+        room = 0
+      } else {
+        frame.append(part)
+        room -= part.length
+        taken += 1
+      }
+    }
+    this.#queue.splice(0, taken)
+    this.#queuedBytes -= frame.byteLength
+    return frame
+  }
+
+  #clear(): void {
+    this.#queue = []
+    this.#queuedBytes = 0
   }
 }
