@@ -28,7 +28,7 @@ export class Relay {
   }
 
   static async #start(args: readonly string[]): Promise<Relay> {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     const line = await new Promise<string>((resolve, reject) => {
       createInterface({ input: child.stdout }).once('line', resolve)
       child.once('exit', () => reject(new Error('the relay did not come up')))

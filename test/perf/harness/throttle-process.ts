@@ -47,4 +47,6 @@ const ports = await Promise.all(
     return (server.address() as { port: number }).port
   })
 )
+// Nobody is left to stop it when the benchmark is gone.
+process.stdin.resume().once('end', () => process.exit())
 process.stdout.write(`${JSON.stringify({ ports })}\n`)
