@@ -11,7 +11,6 @@ import {
   TimerWheel
 } from '../util/index.ts'
 import { ByteAccount } from './byte-account.ts'
-import { AssignedChoice } from './client/assigned-choice.ts'
 import { ExchangeClient } from './client/client.ts'
 import type { PeerDirectory } from './client/peer-choice.ts'
 import { ExchangeError } from './errors.ts'
@@ -87,7 +86,8 @@ export class ExchangeService implements Exchange {
         rng,
         wheel: this.#wheel,
         metrics: this.#metrics,
-        choice: new AssignedChoice(components, options.client),
+        selfPeer: components.selfPeer,
+        peerDirectory: components.peerDirectory,
         link: (peer) => this.#peers.link(peer),
         penalise: (peer, reason) => this.#penalise(peer, reason)
       },
@@ -138,8 +138,9 @@ export class ExchangeService implements Exchange {
   createSession(options: ExchangeSessionOptions): ExchangeSession {
     const origins = options.origins ?? []
     const hot = options.temperature === 'hot'
+    const session = {}
     return {
-      fetch: (cid, { signal }) => this.client.fetch({ cid, hot, origins, signal })
+      fetch: (cid, { signal }) => this.client.fetch({ cid, hot, origins, session, signal })
     }
   }
 

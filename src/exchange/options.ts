@@ -60,6 +60,26 @@ export interface ClientOptions {
   /** Bytes nobody asked for that a peer may send before it is disconnected, besides `unsolicitedShare` of the useful. */
   readonly unsolicitedBytes: number
   readonly unsolicitedShare: number
+  /** Of the policy `classic` alone. */
+  readonly classic: ClassicOptions
+}
+
+/** boxo's constants; defaults as in boxo 0.42 `bitswap/client/internal/`. */
+export interface ClassicOptions {
+  /** A want-block is given up after this many times the mean answer time (`messagequeue/donthavetimeoutmgr.go`). */
+  readonly timeoutFactor: number
+  /** Weight of the newest answer in the mean. */
+  readonly latencyWeight: number
+  /** Bounds of that, and what it is before any answer. */
+  readonly timeoutMs: { readonly min: number; readonly max: number; readonly unknown: number }
+  /** Answers that took longer say nothing (`messagequeue/messagequeue.go`). */
+  readonly longestAnswerMs: number
+  /** What has not been answered for so long is sent again. */
+  readonly resendMs: number
+  /** Wants of one session at a time (`session/session.go`). */
+  readonly maxLiveWants: number
+  /** A session goes through its wants again: first after this, later after that and three times its mean delivery. */
+  readonly tickMs: { readonly first: number; readonly later: number }
 }
 
 export interface ServerOptions {
@@ -138,7 +158,16 @@ export const defaultExchangeOptions: ExchangeOptions = Object.freeze({
     firstSizeEstimateBytes: 256 * KIB,
     receiveBytes: 64 * MIB,
     unsolicitedBytes: 2 * MIB,
-    unsolicitedShare: 0.01
+    unsolicitedShare: 0.01,
+    classic: Object.freeze({
+      timeoutFactor: 2,
+      latencyWeight: 0.5,
+      timeoutMs: Object.freeze({ min: 50, max: 7000, unknown: 5000 }),
+      longestAnswerMs: 30_000,
+      resendMs: 30_000,
+      maxLiveWants: 64,
+      tickMs: Object.freeze({ first: 1000, later: 500 })
+    })
   }),
   server: Object.freeze({
     maxWantsPerPeer: 1024,
@@ -195,14 +224,17 @@ export function validateExchangeOptions(options: ExchangeOptions): void {
     throw new ExchangeError('bad-option', `exchange ${key}: ${why}`, { details: { key } })
   }
   const { client, server } = options
-  if (options.policy !== 'assigned')
-    fail('policy', `${options.policy} is not built, and assigned in its place would falsify a comparison`)
+  if (options.policy !== 'assigned' && options.policy !== 'classic') {
+    fail('policy', `there is no ${String(options.policy)}, and another in its place would falsify a comparison`)
+  }
   if (options.maxBlockBytes > options.maxMessageBytes) fail('maxBlockBytes', 'no message could carry such a block')
   if (client.maxWantsPerPeer > 1024) fail('client.maxWantsPerPeer', "boxo's server forgets wants beyond 1,024")
   if (client.treeWidth < 1) fail('client.treeWidth', 'a parent needs at least one child, or nobody is fed')
   if (client.ackFloorMs > client.ackCeilingMs) fail('client.ackFloorMs', 'lies above client.ackCeilingMs')
   if (client.hotLimitFloorMs > client.hardLimitMs) fail('client.hotLimitFloorMs', 'lies above client.hardLimitMs')
   if (client.stallMs >= client.hardLimitMs) fail('client.stallMs', 'a stall must show before the hard limit')
+  if (client.classic.maxLiveWants < 1) fail('client.classic.maxLiveWants', 'no session would ever ask for anything')
+  if (client.aliveEveryMs < 1) fail('client.aliveEveryMs', 'peers would be asked without a pause')
   if (client.receiveBytes < options.maxBlockBytes)
     fail('client.receiveBytes', 'the largest block could never be received')
   if (server.maxConcurrentWrites < 1) fail('server.maxConcurrentWrites', 'nothing would ever be sent')

@@ -6,7 +6,7 @@ import { AckFloor } from './ack-clock.ts'
 import { type ClockLimits, HotLimit, wantDelay } from './clocks.ts'
 import type { ClientComponents } from './components.ts'
 import { Deadline } from './deadline.ts'
-import type { Choice } from './peer-choice.ts'
+import type { Choice, PeerChoice } from './peer-choice.ts'
 import type { PeerState, Strike } from './peer-state.ts'
 import type { Prober } from './prober.ts'
 import type { Want } from './want.ts'
@@ -26,6 +26,7 @@ export class Asking {
   readonly #options: ClientOptions
   readonly #table: WantTable
   readonly #peers: ReadonlyMap<PeerIdText, PeerState>
+  readonly #choice: PeerChoice
   readonly #prober: Prober
   readonly hotLimit: HotLimit
   readonly #ackFloor = new AckFloor()
@@ -40,6 +41,7 @@ export class Asking {
     state: {
       readonly table: WantTable
       readonly peers: ReadonlyMap<PeerIdText, PeerState>
+      readonly choice: PeerChoice
       readonly prober: Prober
     }
   ) {
@@ -47,6 +49,7 @@ export class Asking {
     this.#options = options
     this.#table = state.table
     this.#peers = state.peers
+    this.#choice = state.choice
     this.#prober = state.prober
     this.hotLimit = new HotLimit(options)
     this.sizeEstimate = options.firstSizeEstimateBytes
@@ -83,7 +86,7 @@ export class Asking {
     for (const want of this.#table.pending()) {
       if (want.hot && now - want.createdAt > this.#options.hotForMs) want.hot = false
       want.sizeEstimate = this.sizeEstimate
-      const choice = this.#components.choice.next(want, this.#peers, now)
+      const choice = this.#choice.next(want, this.#peers, now)
       busy = choice.kind === 'busy' ? busy + 1 : 0
       if (busy >= BUSY_IN_A_ROW) return
       this.#apply(want, choice)

@@ -1,7 +1,7 @@
 import type { DigestKey, PeerIdText } from '../../model/index.ts'
 import type { Clock, Rng, TimerWheel } from '../../util/index.ts'
 import type { ExchangeMetrics } from '../metrics.ts'
-import type { PeerChoice } from './peer-choice.ts'
+import type { PeerDirectory } from './peer-choice.ts'
 
 /** How words reach a connected peer. */
 export interface ClientLink {
@@ -14,7 +14,8 @@ export interface ClientComponents {
   readonly rng: Rng
   readonly wheel: TimerWheel
   readonly metrics: ExchangeMetrics
-  readonly choice: PeerChoice
+  readonly selfPeer: PeerIdText
+  readonly peerDirectory: () => PeerDirectory
   readonly link: (peer: PeerIdText) => ClientLink | undefined
   readonly penalise: (peer: PeerIdText, reason: string) => void
 }

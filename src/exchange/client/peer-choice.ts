@@ -14,21 +14,17 @@ export interface ChoiceWant {
   readonly origins: readonly PeerIdText[]
   /** Asked in this round, without success. */
   readonly tried: ReadonlySet<PeerIdText>
-  /** Said HAVE to a want-have of this round (`classic`). */
-  readonly holders: ReadonlySet<PeerIdText>
   /** Bytes it is taken to have. */
   readonly sizeEstimate: number
 }
 
 /**
  * - `ask`: send this peer a want-block. `patienceMs`: how long its DONT_HAVE may stand for "will push"; 0 means not at all.
- * - `probe`: send these a want-have and ask who answers.
  * - `busy`: all who could be asked have enough to do; again when one of them is done.
  * - `nobody`: the round is over.
  */
 export type Choice =
   | { readonly kind: 'ask'; readonly peer: PeerIdText; readonly patienceMs: number }
-  | { readonly kind: 'probe'; readonly peers: readonly PeerIdText[] }
   | { readonly kind: 'busy' }
   | { readonly kind: 'nobody' }
 

@@ -72,6 +72,11 @@ export class PeerState {
     this.#remember(key, now)
   }
 
+  /** The peer knows that the blob is wanted, and may send it unasked: others answer a want-have for little with all of it. */
+  told(key: DigestKey, now: number): void {
+    this.#remember(key, now)
+  }
+
   /** The digest is not asked of this peer any more. */
   settled(key: DigestKey, bytes: number): void {
     if (!this.outstanding.delete(key)) return

@@ -9,9 +9,13 @@ import type { ChoiceWant } from './peer-choice.ts'
  * - `asked`: a want-block waits to leave for the owner.
  * - `sent`: it has left; the acknowledgement clock runs.
  * - `acked`: the owner answered and owes the block; the hard limit runs.
+ * - `shared`: several peers are asked at once (`classic`).
  * - `done`: delivered, or given up by all who waited.
  */
-export type WantState = 'waiting' | 'pending' | 'resting' | 'asked' | 'sent' | 'acked' | 'done'
+export type WantState = 'waiting' | 'pending' | 'resting' | 'asked' | 'sent' | 'acked' | 'shared' | 'done'
+
+/** Tells sessions apart, and carries nothing. */
+export type SessionToken = object
 
 export interface Waiter {
   deliver(blob: Blob): void
@@ -26,7 +30,8 @@ export class Want implements ChoiceWant {
   readonly cancelEntry: Uint8Array
   readonly waiters = new Set<Waiter>()
   readonly tried = new Set<PeerIdText>()
-  readonly holders = new Set<PeerIdText>()
+  /** Sessions that want it, or did while it was wanted. */
+  readonly sessions = new Set<SessionToken>()
   /** Acknowledged, and did not deliver in time. */
   readonly passedOver = new Set<PeerIdText>()
   origins: readonly PeerIdText[] = []

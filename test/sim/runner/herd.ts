@@ -1,4 +1,4 @@
-import type { ExchangeOptionsChange } from '#src/exchange/index.ts'
+import { defaultExchangeOptions, type ExchangeOptionsChange } from '#src/exchange/index.ts'
 import { startHerd, quantile, type HerdReport } from '#test/support/exchange/herd.ts'
 import { checkInvariants } from '#test/support/exchange/invariants.ts'
 import { ScriptedPeer } from '#test/support/exchange/script.ts'
@@ -30,8 +30,12 @@ export const stall: Scenario = {
   run: runHerd
 }
 
-export function exchangeChange(options: ScenarioOptions): ExchangeOptionsChange {
-  return { policy: options.policy }
+/** As celestia-node runs boxo (`share/shwap/p2p/bitswap/bitswap.go`). */
+const PATIENT = { timeoutFactor: 4, latencyWeight: 0.2, timeoutMs: { min: 1000, max: 30_000, unknown: 30_000 } }
+
+export function exchangeChange({ policy, patient }: ScenarioOptions): ExchangeOptionsChange {
+  if (!patient) return { policy }
+  return { policy, client: { classic: { ...defaultExchangeOptions.client.classic, ...PATIENT } } }
 }
 
 async function runHerd(options: ScenarioOptions, progress: (line: string) => void): Promise<Outcome> {

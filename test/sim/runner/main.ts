@@ -30,6 +30,7 @@ interface Flag {
 
 const FLAGS: Readonly<Record<string, Flag>> = {
   policy: { option: 'policy', help: 'assigned or classic', read: readPolicy },
+  patient: { option: 'patient', help: 'yes: classic with timeouts many times as long', read: readYes },
   nodes: { option: 'nodes', help: 'nodes in all', read: number },
   producers: { option: 'producers', help: 'of them make the blobs', read: number },
   silent: { option: 'silent', help: 'of them hear and say nothing', read: number },
@@ -49,6 +50,11 @@ const FLAGS: Readonly<Record<string, Flag>> = {
 function readPolicy(flag: string, value: string): ScenarioOptions['policy'] {
   if (value !== 'assigned' && value !== 'classic') throw new UsageError(`--${flag} ${value}: assigned or classic`)
   return value
+}
+
+function readYes(flag: string, value: string): boolean {
+  if (value !== 'yes' && value !== 'no') throw new UsageError(`--${flag} ${value}: yes or no`)
+  return value === 'yes'
 }
 
 function readSize(flag: string, value: string): number {

@@ -223,7 +223,9 @@ describe('options', () => {
   })
 
   const bad: [string, ExchangeOptionsChange][] = [
-    ['policy', { policy: 'classic' }],
+    ['policy', { policy: 'modern' as 'classic' }],
+    ['client.classic.maxLiveWants', { client: { classic: { ...options.classic, maxLiveWants: 0 } } }],
+    ['client.aliveEveryMs', { client: { aliveEveryMs: 0 } }],
     ['maxBlockBytes', { maxBlockBytes: 8_388_608 }],
     ['client.maxWantsPerPeer', { client: { maxWantsPerPeer: 2000 } }],
     ['client.treeWidth', { client: { treeWidth: 0 } }],
