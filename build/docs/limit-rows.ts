@@ -275,6 +275,10 @@ export const NOT_LISTED: ReadonlyMap<string, string> = new Map([
   ['api.admin.maxUrlLength', 'the same on each listener'],
   ['api.admin.maxSocketPathBytes', 'set by the operating system'],
   ['api.health.maxLag', 'when the node counts as ready'],
+  [
+    'exchange.client.classic.maxLiveWants',
+    "boxo's way of asking, for comparisons: what it bounds is the asker's own pace"
+  ],
   ['requester.maxSearchAhead', 'the setting sync.search-ahead takes its place'],
   ['requester.maxInFlightBytes', 'the setting sync.search-ahead-bytes takes its place'],
   ['requester.maxReportedHalts', 'length of a list in the status']
