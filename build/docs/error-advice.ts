@@ -74,7 +74,7 @@ export const ERROR_ADVICE: Readonly<Record<string, Readonly<Record<string, strin
     'limit-exceeded': DATA,
     'blob-missing': 'From `export`: the block is not whole here; see `sealsync status`. Otherwise it is fetched.',
     'blob-mismatch': BUG,
-    'memory-refused': 'Fewer transfers at a time, or more `--memory`.',
+    'memory-refused': 'Fewer transfers at a time, or more `--memory-budget`.',
     'encode-refused': BUG,
     'car-malformed': 'Get the file again; the others of the import are taken.',
     'car-truncated': 'Get the file again; what it held before the break is kept.',

@@ -13,6 +13,8 @@ const MEANING: Readonly<Record<string, string>> = {
   'the last run did not end in order; what it had acknowledged is all there': 'Nothing to do. See why it was killed.',
   'cannot see how full the disk is': 'The readiness check `disk` is blind until it can.',
   'the disk is nearly full': 'Make room now: the node is not ready, and ends when the disk is full.',
+  'memory is short: requests are refused until it eases':
+    'The process nears its limit. Syncing goes on; see "Disk and memory" for what each level gives up. Raise `--memory` if it lasts.',
   'service failed': 'The node stops. `service` and `error` say what failed.',
   'did not stop': 'The stop goes on without it; exit code 70 follows when it was too late.',
   'fault of an announcing peer; its stream is reset':
@@ -46,7 +48,7 @@ const MEANING: Readonly<Record<string, string>> = {
   'segment file is damaged or cut short, it is left as it is and not written on':
     'The disk or somebody changed a file of `blobs/`. Look at the disk.',
   'a block is stored but its content is not checked: it needs more memory than the budget gives to decoding':
-    'Its blobs are verified and served; whether it decodes is not known. Raise `--memory`.',
+    'Its blobs are verified and served; whether it decodes is not known. Raise `--memory-budget`.',
   'blobs indexed again, with damaged bytes between them': 'The disk lost bytes that it had confirmed. Look at the disk.'
 }
 

@@ -1,5 +1,16 @@
-/** The memory budget: accounts in bytes under one cap. */
+/** The memory budget: accounts in bytes under one cap, and the watch over what the process really takes. */
 export type { MemoryAccount } from './account.ts'
 export { MemoryBudget } from './memory-budget.ts'
+export { MemoryWatch, type MemoryWatchReading } from './memory-watch.ts'
 export { type BudgetMetrics, createBudgetMetrics } from './metrics.ts'
-export { type AccountName, type BudgetOptions, defaultBudgetOptions, validateBudgetOptions } from './options.ts'
+export {
+  type AccountName,
+  type BudgetOptions,
+  type BudgetStep,
+  budgetOptions,
+  defaultBudgetOptions,
+  defaultMemoryWatchOptions,
+  SMALLEST_BUDGET_BYTES,
+  validateBudgetOptions
+} from './options.ts'
+export { atLeast, type PressureLevel } from './pressure.ts'

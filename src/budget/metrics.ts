@@ -1,9 +1,16 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
+import { PRESSURE_LEVELS } from './pressure.ts'
 
 export interface BudgetMetrics {
   readonly reserved: Gauge<'account'>
   readonly cap: Gauge<'account'>
   readonly refused: Counter<'account'>
+  readonly limit: Gauge
+  readonly unaccounted: Gauge
+  /** Index into `PRESSURE_LEVELS`. */
+  readonly level: Gauge
+  readonly changes: Counter<'level'>
+  readonly reclaimed: Counter<'account'>
 }
 
 export function createBudgetMetrics(register: Registry): BudgetMetrics {
@@ -24,6 +31,33 @@ export function createBudgetMetrics(register: Registry): BudgetMetrics {
     refused: new Counter({
       name: 'sealsync_budget_refused_total',
       help: 'Reservations refused because the account or the whole budget was full',
+      labelNames: ['account'],
+      registers
+    }),
+    limit: new Gauge({
+      name: 'sealsync_budget_limit_bytes',
+      help: 'What the process may take in all: the setting, the cgroup, or the machine',
+      registers
+    }),
+    unaccounted: new Gauge({
+      name: 'sealsync_budget_unaccounted_bytes',
+      help: 'Resident memory that stands in no account: the program, the JS heap, buffers of libraries',
+      registers
+    }),
+    level: new Gauge({
+      name: 'sealsync_budget_pressure_level',
+      help: `Memory pressure: ${PRESSURE_LEVELS.map((level, at) => `${at} ${level}`).join(', ')}`,
+      registers
+    }),
+    changes: new Counter({
+      name: 'sealsync_budget_pressure_changes_total',
+      help: 'Times that memory pressure came to a level',
+      labelNames: ['level'],
+      registers
+    }),
+    reclaimed: new Counter({
+      name: 'sealsync_budget_reclaimed_bytes_total',
+      help: 'Bytes that an elastic account gave back because another needed them',
       labelNames: ['account'],
       registers
     })

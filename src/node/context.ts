@@ -3,6 +3,7 @@ import type { MemoryBudget } from '../budget/index.ts'
 import type { RootLogger } from '../log/index.ts'
 import type { ProcessProbe } from '../metrics/index.ts'
 import type { Clock, Rng } from '../util/index.ts'
+import type { NodeMemory } from './memory-stage.ts'
 import type { NodeMetrics } from './metrics.ts'
 import type { NodeConfig } from './config/node-config.ts'
 import type { ServiceStack } from './service-stack.ts'
@@ -15,6 +16,7 @@ export interface NodeContext {
   readonly logger: RootLogger
   readonly register: Registry
   readonly budget: MemoryBudget
+  readonly memory: NodeMemory
   readonly probe: ProcessProbe
   readonly metrics: NodeMetrics
   readonly services: ServiceStack

@@ -18,6 +18,8 @@ export interface NodeData {
   readonly directory: DataDirectory
   /** Segments, metered, behind the cache. */
   readonly blockstore: Blockstore
+  /** The cache itself: the same object. */
+  readonly warehouse: Warehouse
   readonly tracker: LevelTracker
   readonly progress: ProgressStore
   /** Blobs that were there when it was opened. */
@@ -74,6 +76,7 @@ export async function openData(
     return {
       directory,
       blockstore,
+      warehouse: blockstore,
       tracker,
       progress,
       presentAtStart: blockstore.stats().count,

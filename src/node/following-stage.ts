@@ -52,6 +52,7 @@ export function createFollowing(context: NodeContext, parts: JobParts): NodeJob 
       }),
       classify: classifyFailure,
       missing: (height) => missing.of(height),
+      fetching: () => context.memory.fetching(),
       wantState: (cid) => network.exchange.wantState(cid),
       metrics: createRequesterMetrics(register),
       logger: logger.child('requester'),

@@ -1,4 +1,3 @@
-import { createBudgetMetrics, defaultBudgetOptions, MemoryBudget } from '../budget/index.ts'
 import type { RootLogger } from '../log/index.ts'
 import { createProcessProbe, createRegistry, registerBuildInfo } from '../metrics/index.ts'
 import { systemClock, systemRng } from '../util/index.ts'
@@ -7,6 +6,7 @@ import type { NodeContext } from './context.ts'
 import { openData } from './data-stage.ts'
 import { createExecutionDataReading } from './execution-data-reading.ts'
 import { createFollowing } from './following-stage.ts'
+import { createMemory } from './memory-stage.ts'
 import { createNodeMetrics } from './metrics.ts'
 import { createNetwork } from './network-stage.ts'
 import { createProducing } from './producing-stage.ts'
@@ -38,8 +38,9 @@ export async function createNode(
   const context = createContext(config, components.logger)
   const data = await openData(
     { ...context, account: context.budget.account('cache') },
-    { dataDir: config.dataDir, cacheBytes: config.memory.cacheBytes }
+    { dataDir: config.dataDir, cacheBytes: context.memory.plan.cacheBytes }
   )
+  context.memory.attach(data.warehouse)
   try {
     const network = await createNetwork(context, data.blockstore)
     const reading = createExecutionDataReading({
@@ -53,6 +54,7 @@ export async function createNode(
     const { services } = context
     services.add('data', { start: () => Promise.resolve(), stop: () => data.close() })
     services.add('metrics', serving.metrics)
+    services.add('memory', context.memory.watch)
     services.add('disk', serving.disk)
     services.add('exchange', network.exchange)
     const job = config.role === 'execution' ? await createProducing(context, parts) : createFollowing(context, parts)
@@ -88,23 +90,16 @@ function createContext(config: NodeConfig, logger: RootLogger): NodeContext {
     policy: config.policy,
     variant: config.variant
   })
-  const { cacheBytes, totalBytes } = config.memory
-  const accounts = defaultBudgetOptions.accountBytes
-  const capped = Object.fromEntries(
-    Object.entries(accounts).map(([name, bytes]) => [name, Math.min(bytes, totalBytes)])
-  )
-  const budget = new MemoryBudget(
-    { metrics: createBudgetMetrics(register) },
-    { totalBytes, accountBytes: { ...accounts, ...capped, cache: cacheBytes } }
-  )
   const clock = systemClock
+  const memory = createMemory(config, { clock, register, logger: logger.child('budget') })
   return {
     config,
     clock,
     rng: systemRng,
     logger,
     register,
-    budget,
+    budget: memory.budget,
+    memory,
     probe: createProcessProbe(register),
     metrics: createNodeMetrics(register),
     services: new ServiceStack({ clock, logger: logger.child('node') })

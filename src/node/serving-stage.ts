@@ -231,6 +231,10 @@ function statusComponents({ context, data, network, reading }: ServingComponents
     presentAtStart: data.presentAtStart,
     refetched: async () => (await reading.metrics.refetchedBlobs.get()).values[0]?.value ?? 0,
     budget: context.budget,
+    pressure() {
+      const { limitBytes, unaccountedBytes, level } = context.memory.watch.reading
+      return { limitBytes, unaccountedBytes, pressure: level }
+    },
     probe: context.probe,
     clock: context.clock,
     startedAtMs: context.clock.now()

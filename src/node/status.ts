@@ -36,6 +36,8 @@ export interface StatusComponents {
   /** Blobs in the store when the node started. */
   readonly presentAtStart: number
   readonly budget: MemoryBudget
+  /** The pressure of memory, and what stands in no account. */
+  readonly pressure: () => { readonly limitBytes: number; readonly unaccountedBytes: number; readonly pressure: string }
   readonly probe: ProcessProbe
   readonly job: () => JobStatus
   /** Blobs that were fetched although the store had them; 0 unless something is wrong. */
@@ -79,7 +81,8 @@ export async function statusReport(components: StatusComponents): Promise<object
       anonBytes: process.anonBytes,
       fileBytes: process.fileBytes,
       budgetBytes: budget.totalBytes,
-      accounts: budget.readings()
+      accounts: budget.readings(),
+      ...components.pressure()
     },
     cpuSeconds: process.cpuSeconds,
     eventLoopLagMs: process.eventLoopLagMs,

@@ -163,7 +163,8 @@ export class Coordinator<M extends TreeManifest> {
   #fillSlots(): void {
     if (this.#owner.signal.aborted) return
     const now = this.#components.clock.now()
-    for (let run = this.table.begin(now); run !== undefined; run = this.table.begin(now)) {
+    const begin = (): RunningHeight | undefined => this.table.begin(now, this.#components.fetching?.())
+    for (let run = begin(); run !== undefined; run = begin()) {
       if (run.attempt > 0) this.#components.metrics.downloadRetries.inc()
       const work = this.#work(run)
       this.#workers.set(work, run.controller)

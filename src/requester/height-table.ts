@@ -8,6 +8,7 @@ import {
   withoutHint
 } from './height-state.ts'
 import { MinHeap } from './min-heap.ts'
+import type { Fetching } from './ports.ts'
 import { SizeEstimate } from './size-estimate.ts'
 
 export interface HeightTableOptions {
@@ -160,9 +161,9 @@ export class HeightTable {
   }
 
   /** Moves the next height that may start into `running`; `undefined` when none may. */
-  begin(now: number): RunningHeight | undefined {
+  begin(now: number, fetching: Fetching = 'all'): RunningHeight | undefined {
     this.#promote(now)
-    const next = this.#pick(now)
+    const next = fetching === 'none' ? undefined : this.#pick(now, fetching)
     if (next === undefined) return undefined
     const { block, attempt, hot } = next
     const reservedBytes = this.#estimate.of(block)
@@ -218,7 +219,7 @@ export class HeightTable {
     return true
   }
 
-  #pick(now: number): WaitingHeight | undefined {
+  #pick(now: number, fetching: Fetching): WaitingHeight | undefined {
     const { concurrency, maxAheadBytes, maxInFlightBytes } = this.#options
     const hot = this.#top(this.#hot, now)
     const cold = this.#top(this.#ready, now)
@@ -229,7 +230,7 @@ export class HeightTable {
       if (first?.kind === 'waiting' && first.dueAt <= now) return first
       if (first?.kind === 'running') others -= 1
     }
-    if (others >= concurrency - 1) return undefined
+    if (others >= concurrency - 1 || fetching === 'lowest') return undefined
     const next = hot ?? cold
     if (next === undefined) return undefined
     const bytes = this.#estimate.of(next.block)

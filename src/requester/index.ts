@@ -9,6 +9,7 @@ export type {
   BlockListener,
   DownloadPort,
   FailureKind,
+  Fetching,
   ProgressStore,
   RequesterComponents,
   TreeManifest

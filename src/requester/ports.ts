@@ -39,6 +39,12 @@ export type DownloadPort<M extends TreeManifest> = (
   options: { readonly signal: AbortSignal }
 ) => Promise<M>
 
+/**
+ * What may be begun now: everything, only the lowest missing height (memory is short: nothing is fetched ahead of need), or
+ * nothing (the disk is full). What runs goes on.
+ */
+export type Fetching = 'all' | 'lowest' | 'none'
+
 /** `M` is the downloader's own manifest, which `decode` gets back whole. */
 export interface RequesterComponents<M extends TreeManifest = TreeManifest> {
   readonly feed: Pick<SealedBlockFeed, 'blocks' | 'settled' | 'release' | 'highest' | 'lowestOffered' | 'awaitHighest'>
@@ -51,6 +57,8 @@ export interface RequesterComponents<M extends TreeManifest = TreeManifest> {
   /** The CIDs that a running or waiting download of the height lacks, the most wanted first; empty when none is known. */
   readonly missing: (height: Height) => readonly BlobCid[]
   readonly wantState: (cid: BlobCid) => WantState | undefined
+  /** Asked before each download; everything may be begun where it is left out. */
+  readonly fetching?: () => Fetching
   readonly metrics: RequesterMetrics
   readonly logger: Logger
   readonly clock: Clock

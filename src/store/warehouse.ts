@@ -21,7 +21,8 @@ const ENTRY_BYTES = 512
  * A get is answered from the cache, or joins the load of the same blob that is under way, or loads it. A put is cached in
  * the moment of the call. The least recently used leave when the bytes exceed the bound.
  *
- * Invariants: one load per blob however many ask; the cache never holds more than `cacheBytes`, all accounted; nothing that
+ * Invariants: one load per blob however many ask; the cache never holds more than `cacheBytes` (or the share of it that
+ * is set), all accounted; nothing that
  * was deleted, or whose put failed, is cached afterwards; with `cacheBytes` 0 every result is the same.
  */
 export class Warehouse implements Blockstore {
@@ -29,6 +30,7 @@ export class Warehouse implements Blockstore {
   readonly #metrics: StoreMetrics
   readonly #account: MemoryAccount | undefined
   readonly #cacheBytes: number
+  #bound: number
   readonly #cache: LRUCache<DigestKey, Blob> | undefined
   readonly #loads = new Map<DigestKey, Promise<Blob | undefined>>()
 
@@ -38,6 +40,7 @@ export class Warehouse implements Blockstore {
     this.#metrics = metrics
     this.#account = account
     this.#cacheBytes = cacheBytes
+    this.#bound = cacheBytes
     if (cacheBytes > 0) this.#cache = this.#createCache(cacheBytes)
   }
 
@@ -99,6 +102,21 @@ export class Warehouse implements Blockstore {
     this.#publish()
   }
 
+  /** Evicts about so many bytes at once, the least recently used first. */
+  giveBack(bytes: number): void {
+    const cache = this.#cache
+    if (cache === undefined) return
+    const least = Math.max(0, cache.calculatedSize - bytes)
+    while (cache.calculatedSize > least && this.#evict(cache));
+    this.#publish()
+  }
+
+  /** Holds at most this share of `cacheBytes` from here on, 0 to 1; what is above it goes at once. */
+  setShare(share: number): void {
+    this.#bound = Math.floor(this.#cacheBytes * share)
+    this.giveBack(Math.max(0, (this.#cache?.calculatedSize ?? 0) - this.#bound))
+  }
+
   #load(cid: BlobCid): Promise<Blob | undefined> {
     const load: Promise<Blob | undefined> = this.#store.get(cid).then(
       (blob) => {
@@ -121,8 +139,8 @@ export class Warehouse implements Blockstore {
   #keep(blob: Blob): void {
     const cache = this.#cache
     const bytes = costOf(blob)
-    if (cache === undefined || bytes > this.#cacheBytes || cache.has(blob.cid.key)) return
-    while (cache.calculatedSize + bytes > this.#cacheBytes) this.#evict(cache)
+    if (cache === undefined || bytes > this.#bound || cache.has(blob.cid.key)) return
+    while (cache.calculatedSize + bytes > this.#bound) this.#evict(cache)
     // Where others hold the memory, the cache gives way rather than to grow.
     while (this.#account?.tryReserve(bytes) === false) if (!this.#evict(cache)) return this.#publish()
     cache.set(blob.cid.key, blob, { size: bytes })

@@ -159,13 +159,21 @@ export const CONFIG_KEYS = [
     help: 'bytes of blobs kept in memory in front of the disk'
   },
   {
-    path: 'memory.budget',
+    path: 'memory.limit',
     flag: 'memory',
+    type: 'size',
+    min: 64 * 1024 ** 2,
+    max: 1024 * GIB,
+    help: 'what the whole process may take (default: what the cgroup allows, or the machine has)'
+  },
+  {
+    path: 'memory.budget',
+    flag: 'memory-budget',
     type: 'size',
     default: defaultBudgetOptions.totalBytes,
     min: 32 * 1024 ** 2,
     max: 64 * GIB,
-    help: 'bytes of everything that grows with load, together'
+    help: 'bytes of everything that grows with load, together; less where memory.limit leaves less'
   },
   {
     path: 'metrics.address',

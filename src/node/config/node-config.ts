@@ -27,7 +27,11 @@ export interface NodeConfig {
   readonly startHeight: { readonly height: number } | { readonly latestMinus: number } | undefined
   readonly unsettledAfterMs: number
   readonly searchAhead: { readonly heights: number; readonly bytes: number }
-  readonly memory: { readonly cacheBytes: number; readonly totalBytes: number }
+  readonly memory: {
+    readonly limitBytes: number | undefined
+    readonly cacheBytes: number
+    readonly totalBytes: number
+  }
   readonly metricsAddress: HostPort
   readonly apiAddress: HostPort
   readonly log: { readonly level: LogLevel; readonly format: LogFormat }
@@ -58,7 +62,11 @@ export function toNodeConfig(loaded: LoadedConfig, dataDir: string): NodeConfig 
     startHeight: startHeight === undefined ? undefined : parseStartHeight(startHeight),
     unsettledAfterMs: get('sync.unsettled-after'),
     searchAhead: { heights: get('sync.search-ahead'), bytes: get('sync.search-ahead-bytes') },
-    memory: { cacheBytes: get('memory.cache'), totalBytes: get('memory.budget') },
+    memory: {
+      limitBytes: get('memory.limit'),
+      cacheBytes: get('memory.cache'),
+      totalBytes: get('memory.budget')
+    },
     metricsAddress: addressOf(get('metrics.address')),
     apiAddress: addressOf(get('api.address')),
     log: { level: get('log.level'), format: get('log.format') }
@@ -84,7 +92,7 @@ function crossChecks(get: <T extends ConfigValue>(path: ConfigPath) => T): strin
     problems.push("node.role 'observer' needs the public network, which this version does not have")
   if (get<string>('network.routing') === 'dht') problems.push("network.routing 'dht' is not in this version: use none")
   if (get<number>('memory.cache') > get<number>('memory.budget')) {
-    problems.push('memory.cache (--cache) exceeds memory.budget (--memory): lower one or raise the other')
+    problems.push('memory.cache (--cache) exceeds memory.budget (--memory-budget): lower one or raise the other')
   }
   return problems
 }

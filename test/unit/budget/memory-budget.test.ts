@@ -2,13 +2,21 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Registry } from 'prom-client'
-import { createBudgetMetrics, defaultBudgetOptions, MemoryBudget, validateBudgetOptions } from '#src/budget/index.ts'
+import {
+  budgetOptions,
+  createBudgetMetrics,
+  defaultBudgetOptions,
+  MemoryBudget,
+  SMALLEST_BUDGET_BYTES,
+  validateBudgetOptions
+} from '#src/budget/index.ts'
 
 const accountBytes = { cache: 60, receive: 60, send: 60, decode: 60, api: 60 }
-const make = () => {
+const noFloors = { cache: 0, receive: 0, send: 0, decode: 0, api: 0 }
+const make = (floorBytes = noFloors) => {
   const register = new Registry()
   const metrics = createBudgetMetrics(register)
-  return { budget: new MemoryBudget({ metrics }, { totalBytes: 100, accountBytes }), register }
+  return { budget: new MemoryBudget({ metrics }, { totalBytes: 100, accountBytes, floorBytes }), register }
 }
 
 describe('memory budget', () => {
@@ -51,8 +59,76 @@ describe('memory budget', () => {
     )
   })
 
+  it('keeps every floor free, whatever the others hold', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(4), fc.nat(70)), { maxLength: 40 }), (asked) => {
+        const floorBytes = { cache: 0, receive: 20, send: 10, decode: 10, api: 5 }
+        const { budget } = make(floorBytes)
+        const names = ['cache', 'receive', 'send', 'decode', 'api'] as const
+        for (const [at, bytes] of asked) budget.account(names[at] ?? 'api').tryReserve(bytes)
+        for (const name of names) {
+          const account = budget.account(name)
+          assert.ok(account.tryReserve(Math.max(0, floorBytes[name] - account.reservedBytes)), name)
+        }
+        assert.ok(budget.reservedBytes <= 100)
+      })
+    )
+  })
+
+  it('has elastic accounts give back what others need, and no more than that', async () => {
+    const { budget, register } = make()
+    const cache = budget.account('cache')
+    budget.setElastic('cache', (bytes) => cache.release(bytes))
+    assert.ok(cache.tryReserve(60) && budget.account('send').tryReserve(30))
+    assert.equal(budget.elasticBytes, 60)
+    assert.ok(budget.account('receive').tryReserve(40))
+    assert.equal(cache.reservedBytes, 30)
+    assert.equal(budget.reservedBytes, 100)
+    assert.match(await register.metrics(), /sealsync_budget_reclaimed_bytes_total\{account="cache"\} 30/)
+    // Even all of it would not do: the asker is refused.
+    assert.equal(budget.account('api').tryReserve(40), false)
+  })
+
+  it('grants nothing from a closed account, and takes back what it holds', () => {
+    const { budget } = make()
+    const api = budget.account('api')
+    assert.ok(api.tryReserve(10))
+    budget.setClosed('api', true)
+    assert.equal(api.tryReserve(1), false)
+    api.release(10)
+    budget.setClosed('api', false)
+    assert.equal(api.tryReserve(60), true)
+  })
+
+  it('says which limit is larger than what pays for it', () => {
+    const steps = [{ account: 'api' as const, bytes: 61, key: 'api.window' }]
+    const options = { totalBytes: 100, accountBytes, floorBytes: noFloors }
+    assert.match(
+      validateBudgetOptions(options, steps).join(),
+      /api\.window \(61 bytes\) exceeds budget account 'api' \(60/
+    )
+    assert.match(
+      validateBudgetOptions({ ...options, floorBytes: { ...noFloors, api: 61 } }).join(),
+      /less than its floor/
+    )
+    const many = { cache: 30, receive: 30, send: 30, decode: 30, api: 30 }
+    assert.match(validateBudgetOptions({ ...options, floorBytes: many }).join(), /all floors together/)
+  })
+
+  it('scales to any total that its floors fit', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: SMALLEST_BUDGET_BYTES, max: 2 ** 34 }), (totalBytes) => {
+        const cacheBytes = Math.floor(totalBytes / 8)
+        assert.deepEqual(validateBudgetOptions(budgetOptions({ totalBytes, cacheBytes })), [])
+      })
+    )
+  })
+
   it('has defaults that fit each other, and says which do not', () => {
     assert.deepEqual(validateBudgetOptions(defaultBudgetOptions), [])
-    assert.match(validateBudgetOptions({ totalBytes: 10, accountBytes: { ...accountBytes, api: 5 } }).join(), /'cache'/)
+    assert.match(
+      validateBudgetOptions({ totalBytes: 10, accountBytes: { ...accountBytes, api: 5 }, floorBytes: noFloors }).join(),
+      /'cache'/
+    )
   })
 })

@@ -88,6 +88,16 @@ describe('height table: what runs next', () => {
   })
 })
 
+describe('height table: what may be begun', () => {
+  test('the lowest alone while nothing is fetched ahead; nothing at all while fetching stands still', () => {
+    const made = table()
+    assert.equal(made.begin(1, 'none'), undefined)
+    assert.deepEqual(heightsOf([made.begin(1, 'lowest')].filter((run) => run !== undefined)), [1])
+    assert.equal(made.begin(1, 'lowest'), undefined)
+    assert.deepEqual(heightsOf(beginAll(made)), [2, 3, 4])
+  })
+})
+
 describe('height table: bounds and states', () => {
   test('the feed is read no further than the window', () => {
     const made = table({ maxSearchAhead: 10 }, 0)

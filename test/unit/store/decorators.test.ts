@@ -122,6 +122,27 @@ void describe('warehouse', () => {
     assert.equal(account.reservedBytes, 0)
   })
 
+  void it('gives back on demand, and holds a smaller share while it is told to', async () => {
+    const account = new Account(1e9)
+    const { store, warehouse } = build(10 * 1_512, account)
+    for (let at = 0; at < 10; at += 1) await warehouse.put(randomBlob(at, 1_000))
+    warehouse.giveBack(2_000)
+    assert.equal(account.reservedBytes, 8 * 1_512)
+    assert.ok(await warehouse.get(randomBlob(9, 1_000).cid))
+    assert.equal(store.loads, 0, 'the most recently used stays')
+    warehouse.setShare(0.25)
+    assert.equal(account.reservedBytes, 2 * 1_512)
+    await warehouse.put(randomBlob(20, 1_000))
+    assert.equal(account.reservedBytes, 2 * 1_512)
+    warehouse.setShare(0)
+    assert.equal(account.reservedBytes, 0)
+    assert.ok(await warehouse.get(randomBlob(20, 1_000).cid))
+    assert.equal(account.reservedBytes, 0)
+    warehouse.setShare(1)
+    assert.ok(await warehouse.get(randomBlob(20, 1_000).cid))
+    assert.equal(account.reservedBytes, 1_512)
+  })
+
   void it('gives way when the memory budget has no room', async () => {
     const account = new Account(2 * 1_512 + 100)
     const { warehouse, metric } = build(100_000, account)

@@ -1,0 +1,142 @@
+import { totalmem } from 'node:os'
+import {
+  atLeast,
+  type BudgetMetrics,
+  type BudgetStep,
+  budgetOptions,
+  createBudgetMetrics,
+  defaultMemoryWatchOptions,
+  MemoryBudget,
+  MemoryWatch,
+  SMALLEST_BUDGET_BYTES,
+  validateBudgetOptions
+} from '../budget/index.ts'
+import type { Logger } from '../log/index.ts'
+import { MAX_BLOCK_BYTES } from '../model/index.ts'
+import type { Fetching } from '../requester/index.ts'
+import type { Warehouse } from '../store/index.ts'
+import { type Clock, formatSize } from '../util/index.ts'
+import type { Registry } from 'prom-client'
+import { configError } from './config/load.ts'
+import type { NodeConfig } from './config/node-config.ts'
+
+/**
+ * What a node takes beside its accounts, bytes: the program (some 55 MiB of it file-backed), the JS heap, buffers of the
+ * network's libraries under load. Measured idle: 112 to 117 MiB.
+ */
+const BASE_BYTES = 136 * 1024 ** 2
+
+/** What the machine and its cgroup give. */
+export interface MachineMemory {
+  readonly totalBytes: number
+  /** What the cgroup allows, when it allows less than the machine has. */
+  readonly constrainedBytes: number | undefined
+}
+
+function readMachineMemory(): MachineMemory {
+  const totalBytes = totalmem()
+  const constrained = process.constrainedMemory()
+  return { totalBytes, constrainedBytes: constrained > 0 && constrained < totalBytes ? constrained : undefined }
+}
+
+export interface MemoryPlan {
+  /** What the process may take at the start. */
+  readonly limitBytes: number
+  /** What all accounts together may hold. */
+  readonly totalBytes: number
+  readonly cacheBytes: number
+}
+
+/**
+ * Fits the settings to the machine: where the limit leaves less than `memory.budget`, the budget is what it leaves, and the
+ * cache shrinks with it. Throws NodeError `config` for a limit that is too small (and says which would do) or above the machine.
+ */
+export function planMemory(memory: NodeConfig['memory'], machine: MachineMemory): MemoryPlan {
+  const most = machine.constrainedBytes ?? machine.totalBytes
+  const limitBytes = memory.limitBytes ?? most
+  if (limitBytes > most) {
+    const whose = machine.constrainedBytes === undefined ? 'the machine has' : "the process's cgroup allows"
+    throw configError([
+      `memory.limit (--memory ${formatSize(limitBytes)}) is more than ${whose}: at most ${formatSize(most)}`
+    ])
+  }
+  const totalBytes = Math.min(memory.totalBytes, limitBytes - BASE_BYTES)
+  if (totalBytes < SMALLEST_BUDGET_BYTES) {
+    const smallest = formatSize(BASE_BYTES + SMALLEST_BUDGET_BYTES)
+    throw configError([
+      `memory.limit (--memory, the cgroup or the machine: ${formatSize(limitBytes)}) is too small: the smallest that works is ${smallest}`
+    ])
+  }
+  const cacheBytes = Math.floor((memory.cacheBytes * totalBytes) / memory.totalBytes)
+  const faults = validateBudgetOptions(budgetOptions({ totalBytes, cacheBytes }), STEPS)
+  if (faults.length > 0) throw configError(faults)
+  return { limitBytes, totalBytes, cacheBytes }
+}
+
+/** The largest single reservations, by the limit that makes them so large. */
+const STEPS: readonly BudgetStep[] = [
+  { account: 'receive', bytes: MAX_BLOCK_BYTES, key: 'the largest block (MAX_BLOCK_BYTES)' },
+  { account: 'send', bytes: MAX_BLOCK_BYTES, key: 'the largest block (MAX_BLOCK_BYTES)' }
+]
+
+export interface NodeMemory {
+  readonly budget: MemoryBudget
+  readonly watch: MemoryWatch
+  readonly plan: MemoryPlan
+  /** What the requester may begin under the pressure of the moment. */
+  fetching(): Fetching
+  /** The cache that gives way first, once it exists. */
+  attach(warehouse: Pick<Warehouse, 'giveBack' | 'setShare'>): void
+}
+
+/** Share of the cache that is left from each level on. */
+const CACHE_SHARE = { none: 1, shrink: 0.25, hold: 0.125, shed: 0, refuse: 0 } as const
+
+/** The budget and the watch over it, with what each level of pressure does. */
+export function createMemory(
+  config: NodeConfig,
+  components: { readonly clock: Clock; readonly logger: Logger; readonly register: Registry }
+): NodeMemory {
+  const metrics = createBudgetMetrics(components.register)
+  const plan = planMemory(config.memory, readMachineMemory())
+  const budget = new MemoryBudget({ metrics }, budgetOptions(plan))
+  const watch = createWatch({ ...components, budget, metrics }, config)
+  let warehouse: Pick<Warehouse, 'giveBack' | 'setShare'> | undefined
+  budget.setElastic('cache', (bytes) => warehouse?.giveBack(bytes))
+  watch.onLevel((reading, before) => {
+    const { level } = reading
+    warehouse?.setShare(CACHE_SHARE[level])
+    budget.setClosed('api', atLeast(level, 'shed'))
+    budget.setClosed('send', atLeast(level, 'refuse'))
+    budget.setClosed('decode', atLeast(level, 'refuse'))
+    const fields = { ...reading, before, reservedBytes: budget.reservedBytes }
+    if (atLeast(level, 'shed')) components.logger.warn(fields, 'memory is short: requests are refused until it eases')
+    else components.logger.info(fields, 'memory pressure changed')
+  })
+  return {
+    budget,
+    watch,
+    plan,
+    fetching: () => (atLeast(watch.level, 'hold') ? 'lowest' : 'all'),
+    attach(cache) {
+      warehouse = cache
+    }
+  }
+}
+
+function createWatch(
+  components: { readonly clock: Clock; readonly budget: MemoryBudget; readonly metrics: BudgetMetrics },
+  config: NodeConfig
+): MemoryWatch {
+  return new MemoryWatch(
+    {
+      ...components,
+      readResident: () => process.memoryUsage.rss(),
+      readLimit() {
+        const { totalBytes, constrainedBytes } = readMachineMemory()
+        return Math.min(config.memory.limitBytes ?? totalBytes, constrainedBytes ?? totalBytes)
+      }
+    },
+    defaultMemoryWatchOptions
+  )
+}
