@@ -45,8 +45,12 @@ const MEANING: Readonly<Record<string, string>> = {
   'blob damaged on disk, dropped':
     'The disk gave back other bytes than were written. Look at the disk; import the block anew from another node.',
   'index of the blobs not written': 'The disk refuses writes: `reason`. Nothing acknowledged is lost.',
-  'segment file is damaged or cut short, it is left as it is and not written on':
-    'The disk or somebody changed a file of `blobs/`. Look at the disk.',
+  'segment file is damaged or cut short: it is read and not written on':
+    'The disk or somebody changed a file of `blobs/`. Look at the disk. What is still good of it is served, and moves to another file in time.',
+  'segment file set aside: nothing of it is used, delete it when you have looked at it':
+    'A file of `blobs/` is not one that this store wrote there, or its head is damaged (`reason`). It has the ending `.aside` now.',
+  'segment files are missing, cut short or not ours: what they held is fetched again when it is needed':
+    'Somebody changed `blobs/`, or the disk lost files. `blobs` were dropped from the index. Look at the disk.',
   'a block is stored but its content is not checked: it needs more memory than the budget gives to decoding':
     'Its blobs are verified and served; whether it decodes is not known. Raise `--memory-budget`.',
   'blobs indexed again, with damaged bytes between them': 'The disk lost bytes that it had confirmed. Look at the disk.'

@@ -97,6 +97,14 @@ class LevelSpace implements KeyValueSpace {
     }
   }
 
+  async getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
+    try {
+      return await this.#level.getMany(keys.map((key) => this.#full(key)))
+    } catch (error) {
+      throw toStoreError(error, `cannot read from the database (${this.#name})`)
+    }
+  }
+
   async batch(operations: readonly KeyValueOperation[], options: { readonly sync: boolean }): Promise<void> {
     if (operations.length === 0) return
     const mapped = operations.map((operation) => ({ ...operation, key: this.#full(operation.key) }))

@@ -10,6 +10,8 @@ export interface Disk {
   /** `create` fails with `EEXIST` when the file is there, the others with `ENOENT` when it is not. */
   open(path: string, mode: DiskOpenMode): Promise<DiskFile>
   unlink(path: string): Promise<void>
+  /** Gives a file another name in its directory; a file that has that name is replaced. */
+  rename(from: string, to: string): Promise<void>
   /** Resolves when files created in and unlinked from the directory are so for good. */
   syncDirectory(path: string): Promise<void>
 }

@@ -4,6 +4,8 @@
  */
 export interface KeyValueSpace {
   get(key: Uint8Array): Promise<Uint8Array | undefined>
+  /** As `get` for each, in order, in one turn of the database. */
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>
   /** All or nothing. With `sync` it resolves when the operating system says the disk has it. */
   batch(operations: readonly KeyValueOperation[], options: { readonly sync: boolean }): Promise<void>
   /** Ascending (or descending with `reverse`) entries with `gte <= key < lt`. */

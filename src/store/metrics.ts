@@ -23,6 +23,9 @@ export interface StoreMetrics {
   readonly segments: Gauge
   readonly recoveredBlobs: Counter
   readonly cutBytes: Counter
+  readonly compactedBytes: Counter
+  readonly reclaimedBytes: Counter
+  readonly lostBlobs: Counter
 }
 
 /** From a memory hit to a disk that is in trouble. */
@@ -143,6 +146,21 @@ function createSegmentMetrics(register: Registry) {
     recoveredBlobs: new Counter({
       name: 'sealsync_store_recovered_blobs_total',
       help: 'Blobs that an opening found behind the last index batch and indexed again',
+      registers
+    }),
+    compactedBytes: new Counter({
+      name: 'sealsync_store_compacted_bytes_total',
+      help: 'Bytes of live blobs written anew so that their segment could be unlinked',
+      registers
+    }),
+    reclaimedBytes: new Counter({
+      name: 'sealsync_store_reclaimed_bytes_total',
+      help: 'Bytes of segment files unlinked',
+      registers
+    }),
+    lostBlobs: new Counter({
+      name: 'sealsync_store_lost_blobs_total',
+      help: 'Blobs dropped at opening because their segment file was missing, cut short or not ours',
       registers
     }),
     cutBytes: new Counter({

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf } from '../util/index.ts'
 import type { Disk, DiskFile } from './disk.ts'
@@ -19,6 +19,7 @@ export const nodeDisk: Disk = {
     return fileOf(await open(path, FLAGS[mode], 0o600))
   },
   unlink,
+  rename,
   async syncDirectory(path) {
     const handle = await open(path, 'r')
     try {

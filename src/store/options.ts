@@ -10,6 +10,12 @@ export interface SegmentBlockstoreOptions {
    * segments, so smaller gives it back sooner; larger means fewer files. Offsets have 32 bits.
    */
   readonly segmentBytes: number
+  /** A small store begins new segments after this many bytes already; they grow with what is stored, up to `segmentBytes`. */
+  readonly minSegmentBytes: number
+  /** Dead bytes for each live one from which on segments are rewritten. Disk space stays within this much of what is live. */
+  readonly compactDeadShare: number
+  /** Dead bytes that are left alone beside that: rewriting for less is not worth its writes. */
+  readonly compactSlackBytes: number
   /** Most bytes of one group commit. Bounds what one `fdatasync` has to write, and so the wait of the next group. */
   readonly groupBytes: number
   /** Most bytes that wait to be written; a put beyond it rejects with `overloaded`. Their owners hold them already: what this bounds is how far the network may run ahead of the disk. */
@@ -27,6 +33,9 @@ export interface SegmentBlockstoreOptions {
 /** All but the folder. */
 export const defaultSegmentBlockstoreOptions: Omit<SegmentBlockstoreOptions, 'directory'> = Object.freeze({
   segmentBytes: 256 * MIB,
+  minSegmentBytes: 16 * MIB,
+  compactDeadShare: 0.08,
+  compactSlackBytes: 16 * MIB,
   groupBytes: 16 * MIB,
   maxPendingBytes: 256 * MIB,
   maxPendingOperations: 65_536,
@@ -38,10 +47,15 @@ export const defaultSegmentBlockstoreOptions: Omit<SegmentBlockstoreOptions, 'di
 /** Says what would break, one sentence a fault; empty when the options are fine. */
 export function validateSegmentBlockstoreOptions(options: SegmentBlockstoreOptions): string[] {
   const faults: string[] = []
-  const { directory, ...numbers } = options
+  const { directory, compactDeadShare, ...numbers } = options
   if (directory === '') faults.push('directory is empty: the segment files would land in the working directory')
   for (const [name, value] of Object.entries(numbers)) {
     if (!Number.isSafeInteger(value) || value < 1) faults.push(`${name} must be a positive integer, not ${value}`)
+  }
+  if (!(compactDeadShare > 0 && compactDeadShare <= 10)) {
+    faults.push(
+      `compactDeadShare must be above 0 and at most 10, not ${compactDeadShare}: at 0 rewriting would never end`
+    )
   }
   if (options.segmentBytes > 2 ** 31) {
     faults.push(

@@ -37,11 +37,16 @@ export function encodeSegmentHeader(number: number, salt: number): Uint8Array {
   return out
 }
 
-/** The salt; `undefined` when this is not the head of the segment with this number. */
-export function decodeSegmentHeader(bytes: Buffer, number: number): number | undefined {
+export interface SegmentHeader {
+  readonly number: number
+  readonly salt: number
+}
+
+/** What a segment's head says; `undefined` when it is torn or damaged. */
+export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | undefined {
   if (bytes.length < SEGMENT_HEADER_LENGTH || !bytes.subarray(0, 8).equals(SEGMENT_MAGIC)) return undefined
-  if (bytes.readUInt32BE(8) !== number || bytes.readUInt32BE(16) !== crc32(bytes.subarray(0, 16))) return undefined
-  return bytes.readUInt32BE(12)
+  if (bytes.readUInt32BE(16) !== crc32(bytes.subarray(0, 16))) return undefined
+  return { number: bytes.readUInt32BE(8), salt: bytes.readUInt32BE(12) }
 }
 
 /** The parts to write for these blobs, one behind the other; the blobs' bytes are not copied. */
@@ -64,12 +69,18 @@ export interface RecordHeader {
 
 /** The record head at `at`; `undefined` when there is none, or none that can be trusted. */
 export function decodeRecordHeader(bytes: Buffer, at: number, salt: number): RecordHeader | undefined {
+  const header = peekRecordHeader(bytes, at)
+  if (header === undefined) return undefined
+  return bytes.readUInt32BE(at + 40) === crc32(bytes.subarray(at, at + 40), salt) ? header : undefined
+}
+
+/** As `decodeRecordHeader`, with the checksum not looked at. */
+export function peekRecordHeader(bytes: Buffer, at: number): RecordHeader | undefined {
   if (at + RECORD_HEADER_LENGTH > bytes.length) return undefined
   const head = bytes.subarray(at, at + RECORD_HEADER_LENGTH)
   if (!head.subarray(0, 4).equals(RECORD_MAGIC)) return undefined
   const length = head.readUInt32BE(4)
-  if (length > MAX_BLOCK_BYTES || head.readUInt32BE(40) !== crc32(head.subarray(0, 40), salt)) return undefined
-  return { length, digest: head.subarray(8, 8 + DIGEST_LENGTH) }
+  return length > MAX_BLOCK_BYTES ? undefined : { length, digest: head.subarray(8, 8 + DIGEST_LENGTH) }
 }
 
 /** The record's CID when its bytes hash to its digest. */

@@ -8,7 +8,7 @@ import type { KeyValueOperation, KeyValueSpace } from '../key-value.ts'
  * ```
  * 'c'                 the checkpoint: segment u32, offset u32, count u64, bytes u64
  * 'd' ‖ digest 32     where the record is: segment u32, offset u32, length u32
- * 's' ‖ segment u32   what is dead in a segment: bytes u64, records u32
+ * 's' ‖ segment u32   what is live in a segment: bytes of records u64, records u32, and where its last record ends u32
  * ```
  *
  * The index follows the segments and is written now and then, in synced batches that carry the checkpoint: every record
@@ -28,9 +28,13 @@ export interface Checkpoint {
   readonly bytes: number
 }
 
-export interface DeadSpace {
-  readonly bytes: number
-  readonly records: number
+/** What a segment holds; what is neither its head nor live is dead, damaged stretches included. */
+export interface SegmentSpace {
+  /** Bytes of live records, their heads included. */
+  readonly liveBytes: number
+  readonly liveRecords: number
+  /** Where the last record that was ever indexed ends; a file that is shorter has lost something. */
+  readonly end: number
 }
 
 const CHECKPOINT_KEY = Buffer.from('c', 'latin1')
@@ -49,6 +53,12 @@ export class SegmentIndex {
     return value === undefined ? undefined : decodeLocation(value)
   }
 
+  /** As `locate` for each, in one read of the database. */
+  async locateMany(cids: readonly BlobCid[]): Promise<(Location | undefined)[]> {
+    const values = await this.#space.getMany(cids.map(digestKeyBytes))
+    return values.map((value) => (value === undefined ? undefined : decodeLocation(value)))
+  }
+
   async checkpoint(): Promise<Checkpoint | undefined> {
     const value = await this.#space.get(CHECKPOINT_KEY)
     if (value === undefined) return undefined
@@ -61,29 +71,41 @@ export class SegmentIndex {
     }
   }
 
-  /** Dead space by segment. One entry a segment, so this stays small. */
-  async deadSpace(): Promise<Map<number, DeadSpace>> {
-    const dead = new Map<number, DeadSpace>()
+  /** What each segment holds. One entry a segment, so this stays small. */
+  async segments(): Promise<Map<number, SegmentSpace>> {
+    const segments = new Map<number, SegmentSpace>()
     const range = { gte: Uint8Array.of(SEGMENT_TAG), lt: Uint8Array.of(SEGMENT_TAG + 1) }
     for await (const [key, value] of this.#space.entries(range)) {
-      const view = viewOf(value, 12, 'a segment')
+      const view = viewOf(value, 16, 'a segment')
       const number = viewOf(key, 5, 'a segment').getUint32(1)
-      dead.set(number, { bytes: Number(view.getBigUint64(0)), records: view.getUint32(8) })
+      segments.set(number, {
+        liveBytes: Number(view.getBigUint64(0)),
+        liveRecords: view.getUint32(8),
+        end: view.getUint32(12)
+      })
     }
-    return dead
+    return segments
+  }
+
+  /** Every place, in the order of the digests, from a digest on. */
+  async *places(from: Uint8Array = new Uint8Array(0)): AsyncGenerator<readonly [BlobCid, Location]> {
+    const start = new Uint8Array(1 + from.length)
+    start[0] = DIGEST_TAG
+    start.set(from, 1)
+    for await (const [key, value] of this.#space.entries({ gte: start, lt: Uint8Array.of(DIGEST_TAG + 1) })) {
+      if (key.length === DIGEST_LENGTH + 1) yield [BlobCid.fromDigest(key.subarray(1)), decodeLocation(value)]
+    }
   }
 
   async *cids(): AsyncGenerator<BlobCid> {
-    const range = { gte: Uint8Array.of(DIGEST_TAG), lt: Uint8Array.of(DIGEST_TAG + 1) }
-    for await (const [key] of this.#space.entries(range)) {
-      if (key.length === DIGEST_LENGTH + 1) yield BlobCid.fromDigest(key.subarray(1))
-    }
+    for await (const [cid] of this.places()) yield cid
   }
 
   async write(change: {
     readonly added: Iterable<readonly [BlobCid, Location]>
     readonly removed: Iterable<BlobCid>
-    readonly dead: Iterable<readonly [number, DeadSpace]>
+    /** `undefined` for a segment that is no more. */
+    readonly segments: Iterable<readonly [number, SegmentSpace | undefined]>
     readonly checkpoint: Checkpoint
   }): Promise<void> {
     const operations: KeyValueOperation[] = []
@@ -91,7 +113,10 @@ export class SegmentIndex {
       operations.push({ type: 'put', key: digestKeyBytes(cid), value: encodeLocation(location) })
     }
     for (const cid of change.removed) operations.push({ type: 'del', key: digestKeyBytes(cid) })
-    for (const [number, dead] of change.dead) operations.push({ type: 'put', ...encodeDeadSpace(number, dead) })
+    for (const [number, held] of change.segments) {
+      const key = segmentKey(number)
+      operations.push(held === undefined ? { type: 'del', key } : { type: 'put', key, value: encodeSpace(held) })
+    }
     operations.push({ type: 'put', key: CHECKPOINT_KEY, value: encodeCheckpoint(change.checkpoint) })
     await this.#space.batch(operations, { sync: true })
   }
@@ -128,15 +153,20 @@ function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   return value
 }
 
-function encodeDeadSpace(number: number, dead: DeadSpace): { readonly key: Uint8Array; readonly value: Uint8Array } {
+function segmentKey(number: number): Uint8Array {
   const key = new Uint8Array(5)
   key[0] = SEGMENT_TAG
   new DataView(key.buffer).setUint32(1, number)
-  const value = new Uint8Array(12)
+  return key
+}
+
+function encodeSpace(held: SegmentSpace): Uint8Array {
+  const value = new Uint8Array(16)
   const view = new DataView(value.buffer)
-  view.setBigUint64(0, BigInt(dead.bytes))
-  view.setUint32(8, dead.records)
-  return { key, value }
+  view.setBigUint64(0, BigInt(held.liveBytes))
+  view.setUint32(8, held.liveRecords)
+  view.setUint32(12, held.end)
+  return value
 }
 
 function viewOf(bytes: Uint8Array, length: number, what: string): DataView {

@@ -1,6 +1,6 @@
 import type { BlobCid, DigestKey } from '../../model/index.ts'
-import { RECORD_HEADER_LENGTH } from './format.ts'
-import type { Checkpoint, DeadSpace, Location, SegmentIndex } from './index-space.ts'
+import { RECORD_HEADER_LENGTH, SEGMENT_HEADER_LENGTH } from './format.ts'
+import type { Checkpoint, Location, SegmentIndex, SegmentSpace } from './index-space.ts'
 
 /** Where the next record will be written. */
 export interface WritePosition {
@@ -8,32 +8,36 @@ export interface WritePosition {
   readonly offset: number
 }
 
-const NOTHING: DeadSpace = { bytes: 0, records: 0 }
+const NOTHING: SegmentSpace = { liveBytes: 0, liveRecords: 0, end: SEGMENT_HEADER_LENGTH }
+
+/** Bytes of a segment that nothing points to: dead records, and stretches that are no records. */
+export const deadBytesOf = ({ liveBytes, end }: SegmentSpace): number => end - SEGMENT_HEADER_LENGTH - liveBytes
 
 /**
- * What is stored where, how much it is and how much of the segments is dead: the index, and in front of it the durable
+ * What is stored where, how much it is and what each segment holds of it: the index, and in front of it the durable
  * records that are not in it yet. Changed by one loop only; read by anyone.
  */
 export class Ledger {
   readonly #index: SegmentIndex
   readonly #unindexed = new Map<DigestKey, readonly [BlobCid, Location]>()
-  readonly #dead: Map<number, DeadSpace>
-  readonly #changedDead = new Set<number>()
+  readonly #segments: Map<number, SegmentSpace>
+  /** Segments whose entry in the index is not the one here. */
+  readonly #changed = new Set<number>()
   #unindexedBytes = 0
   #count: number
   #bytes: number
   #deadBytes = 0
 
-  private constructor(index: SegmentIndex, checkpoint: Checkpoint | undefined, dead: Map<number, DeadSpace>) {
+  private constructor(index: SegmentIndex, checkpoint: Checkpoint | undefined, segments: Map<number, SegmentSpace>) {
     this.#index = index
     this.#count = checkpoint?.count ?? 0
     this.#bytes = checkpoint?.bytes ?? 0
-    this.#dead = dead
-    for (const { bytes } of dead.values()) this.#deadBytes += bytes
+    this.#segments = segments
+    for (const held of segments.values()) this.#deadBytes += deadBytesOf(held)
   }
 
   static async open(index: SegmentIndex, checkpoint: Checkpoint | undefined): Promise<Ledger> {
-    return new Ledger(index, checkpoint, await index.deadSpace())
+    return new Ledger(index, checkpoint, await index.segments())
   }
 
   get count(): number {
@@ -58,12 +62,27 @@ export class Ledger {
     return this.#unindexedBytes
   }
 
-  deadOf(segment: number): DeadSpace {
-    return this.#dead.get(segment) ?? NOTHING
+  /** Whether the index is not what is known here. */
+  get isAhead(): boolean {
+    return this.#unindexed.size > 0 || this.#changed.size > 0
+  }
+
+  /** What each segment holds. */
+  get segments(): ReadonlyMap<number, SegmentSpace> {
+    return this.#segments
   }
 
   async locate(cid: BlobCid): Promise<Location | undefined> {
     return this.#unindexed.get(cid.key)?.[1] ?? this.#index.locate(cid)
+  }
+
+  /** As `locate` for each, with one read of the index. */
+  async locateMany(cids: readonly BlobCid[]): Promise<(Location | undefined)[]> {
+    const known = cids.map((cid) => this.#unindexed.get(cid.key)?.[1])
+    const unknown = cids.filter((_, at) => known[at] === undefined)
+    if (unknown.length === 0) return known
+    const found = (await this.#index.locateMany(unknown)).values()
+    return known.map((location) => location ?? found.next().value)
   }
 
   /** CIDs of durable blobs, each once. */
@@ -73,22 +92,39 @@ export class Ledger {
     for await (const cid of this.#index.cids()) if (!fresh.has(cid.key)) yield cid
   }
 
+  /** Places in the index, in the order of the digests, from a digest on. */
+  indexed(from?: Uint8Array): AsyncIterable<readonly [BlobCid, Location]> {
+    return this.#index.places(from)
+  }
+
   /** A durable record. `replaced` is where the blob was until now; that record is dead from here on. */
   add(cid: BlobCid, location: Location, replaced: Location | undefined): void {
     this.#unindexed.set(cid.key, [cid, location])
-    this.#unindexedBytes += RECORD_HEADER_LENGTH + location.length
+    this.#unindexedBytes += recordBytes(location)
+    this.#set(location.segment, plus(this.#spaceOf(location.segment), location))
     if (replaced === undefined) {
       this.#count += 1
       this.#bytes += location.length
     } else {
-      this.bury(replaced)
+      this.#set(replaced.segment, minus(this.#spaceOf(replaced.segment), replaced))
     }
   }
 
-  /** A record that nothing points to. */
-  bury(location: Location): void {
-    this.#setDead(location.segment, plus(this.deadOf(location.segment), location))
-    this.#changedDead.add(location.segment)
+  /** The segment's file is gone, or is no longer looked at. Nothing may be live in it. */
+  retire(segment: number): void {
+    this.#set(segment, undefined)
+  }
+
+  /** Nothing in the index points into the segment, whatever the sums say: they may be off where entries were damaged. */
+  settle(segment: number): void {
+    const held = this.#segments.get(segment)
+    if (held !== undefined) this.#set(segment, { liveBytes: 0, liveRecords: 0, end: held.end })
+  }
+
+  /** The segment's file ends here: no record behind it is live any more. */
+  limit(segment: number, end: number): void {
+    const held = this.#segments.get(segment)
+    if (held !== undefined && end < held.end) this.#set(segment, { ...held, end: Math.max(end, SEGMENT_HEADER_LENGTH) })
   }
 
   /**
@@ -96,31 +132,55 @@ export class Ledger {
    * changed. Everything before `position` must be durable.
    */
   async write(position: WritePosition, removed: ReadonlyMap<BlobCid, Location> = new Map()): Promise<void> {
-    const dead = new Map([...this.#changedDead].map((number) => [number, this.deadOf(number)] as const))
+    const segments = new Map([...this.#changed].map((number) => [number, this.#segments.get(number)] as const))
     let removedBytes = 0
     for (const location of removed.values()) {
-      dead.set(location.segment, plus(dead.get(location.segment) ?? this.deadOf(location.segment), location))
+      const { segment } = location
+      segments.set(segment, minus(segments.get(segment) ?? this.#spaceOf(segment), location))
       removedBytes += location.length
     }
     const gone = new Set([...removed.keys()].map((cid) => cid.key))
     const added = [...this.#unindexed.values()].filter(([cid]) => !gone.has(cid.key))
     const count = this.#count - removed.size
     const bytes = this.#bytes - removedBytes
-    await this.#index.write({ added, removed: removed.keys(), dead, checkpoint: { ...position, count, bytes } })
+    const checkpoint = { ...position, count, bytes }
+    await this.#index.write({ added, removed: removed.keys(), segments, checkpoint })
     this.#unindexed.clear()
     this.#unindexedBytes = 0
-    this.#changedDead.clear()
-    for (const [number, space] of dead) this.#setDead(number, space)
+    for (const [number, held] of segments) this.#set(number, held)
+    this.#changed.clear()
     this.#count = count
     this.#bytes = bytes
   }
 
-  #setDead(segment: number, space: DeadSpace): void {
-    this.#deadBytes += space.bytes - this.deadOf(segment).bytes
-    this.#dead.set(segment, space)
+  #spaceOf(segment: number): SegmentSpace {
+    return this.#segments.get(segment) ?? NOTHING
+  }
+
+  #set(segment: number, held: SegmentSpace | undefined): void {
+    this.#deadBytes += deadBytesOf(held ?? NOTHING) - deadBytesOf(this.#spaceOf(segment))
+    if (held === undefined) this.#segments.delete(segment)
+    else this.#segments.set(segment, held)
+    this.#changed.add(segment)
   }
 }
 
-function plus(dead: DeadSpace, location: Location): DeadSpace {
-  return { bytes: dead.bytes + RECORD_HEADER_LENGTH + location.length, records: dead.records + 1 }
+const recordBytes = ({ length }: Location): number => RECORD_HEADER_LENGTH + length
+
+function plus(held: SegmentSpace, location: Location): SegmentSpace {
+  const bytes = recordBytes(location)
+  return {
+    liveBytes: held.liveBytes + bytes,
+    liveRecords: held.liveRecords + 1,
+    end: Math.max(held.end, location.offset + bytes)
+  }
+}
+
+/** Never below nothing: an index entry that was damaged may claim a length that its segment does not have. */
+function minus(held: SegmentSpace, location: Location): SegmentSpace {
+  return {
+    liveBytes: Math.max(0, held.liveBytes - recordBytes(location)),
+    liveRecords: Math.max(0, held.liveRecords - 1),
+    end: held.end
+  }
 }

@@ -9,6 +9,8 @@ interface Handle {
   readonly segment: number
   readonly file: Promise<DiskFile>
   readers: number
+  /** Taken out of the handles while it was read: the last reader closes it. */
+  forgotten: boolean
 }
 
 /** Errors that say the bytes are gone, not that the system is short of something. */
@@ -56,6 +58,15 @@ export class SegmentReader {
     }
   }
 
+  /** The segment's file is gone: whoever reads it now is served to the end, and then the disk gives its space back. */
+  async forget(segment: number): Promise<void> {
+    const handle = this.#handles.get(segment)
+    if (handle === undefined) return
+    handle.forgotten = true
+    this.#handles.delete(segment)
+    await this.#closeUnread(handle)
+  }
+
   /** Closes what nobody reads; the rest closes with its last read. */
   async close(): Promise<void> {
     this.#closed = true
@@ -65,7 +76,7 @@ export class SegmentReader {
   #acquire(segment: number): Handle {
     const known = this.#handles.get(segment)
     const path = join(this.#directory, segmentName(segment))
-    const handle = known ?? { segment, file: this.#disk.open(path, 'read'), readers: 0 }
+    const handle = known ?? { segment, file: this.#disk.open(path, 'read'), readers: 0, forgotten: false }
     handle.readers += 1
     this.#handles.delete(segment)
     this.#handles.set(segment, handle)
@@ -76,7 +87,14 @@ export class SegmentReader {
 
   async #release(handle: Handle): Promise<void> {
     handle.readers -= 1
-    await this.#shrink()
+    if (handle.forgotten) await this.#closeUnread(handle)
+    else await this.#shrink()
+  }
+
+  async #closeUnread(handle: Handle): Promise<void> {
+    if (handle.readers > 0) return
+    const file = await handle.file.catch(() => undefined)
+    await file?.close()
   }
 
   async #shrink(): Promise<void> {

@@ -3,9 +3,11 @@ import type { DiskFile } from '../disk.ts'
 import {
   decodeRecordHeader,
   decodeSegmentHeader,
+  peekRecordHeader,
   RECORD_HEADER_LENGTH,
   RECORD_MAGIC,
   SEGMENT_HEADER_LENGTH,
+  type SegmentHeader,
   verifyRecord
 } from './format.ts'
 
@@ -26,10 +28,10 @@ export interface SegmentScan {
   readonly damagedBytes: number
 }
 
-/** The salt of the segment; `undefined` when its head is torn, damaged or another file's. */
-export async function readSalt(file: DiskFile, number: number): Promise<number | undefined> {
+/** What the segment's head says; `undefined` when it is torn or damaged. */
+export async function readSegmentHeader(file: DiskFile): Promise<SegmentHeader | undefined> {
   const head = Buffer.alloc(SEGMENT_HEADER_LENGTH)
-  return (await file.read(head, 0)) === head.length ? decodeSegmentHeader(head, number) : undefined
+  return (await file.read(head, 0)) === head.length ? decodeSegmentHeader(head) : undefined
 }
 
 /**
@@ -69,6 +71,32 @@ export async function scanSegment(
     if (last) return { end, damagedBytes }
     position += at
   }
+}
+
+export interface FoundHead {
+  readonly digest: Uint8Array
+  /** Where in the chunk the record begins. */
+  readonly at: number
+  readonly length: number
+}
+
+/**
+ * What looks like heads in a chunk of a segment, and where the record behind the last of them begins: behind the chunk, when its bytes
+ * go on there. Not checked against the salt: the caller believes only what the index confirms.
+ */
+export function headsIn(chunk: Buffer): { readonly heads: readonly FoundHead[]; readonly next: number } {
+  const heads: FoundHead[] = []
+  let at = 0
+  while (at + RECORD_HEADER_LENGTH <= chunk.length) {
+    const header = peekRecordHeader(chunk, at)
+    if (header === undefined) {
+      at = nextHead(chunk, at + 1)
+      continue
+    }
+    heads.push({ ...header, at })
+    at += RECORD_HEADER_LENGTH + header.length
+  }
+  return { heads, next: at }
 }
 
 /** Where the next head may begin; what could be the first bytes of one at the end of the chunk counts. */

@@ -36,6 +36,16 @@ interface ActiveSegment {
   begun: boolean
 }
 
+export interface SegmentLimits {
+  readonly segmentBytes: number
+  readonly minSegmentBytes: number
+  /** Bytes of the blobs stored now. */
+  readonly liveBytes: () => number
+}
+
+/** A store is at least so many segments, so that what leaves at one end frees whole ones and hardly anything has to be rewritten. */
+const SEGMENTS_OF_A_STORE = 16
+
 /**
  * Appends groups of records to the newest segment, one group at a time. What failed is cut off again; where even that, or a
  * sync, failed, the segment is left as it is: after a failed sync the kernel may take the lost pages for clean, so nothing
@@ -44,18 +54,18 @@ interface ActiveSegment {
 export class SegmentWriter {
   readonly #components: SegmentWriterComponents
   readonly #directory: string
-  readonly #segmentBytes: number
+  readonly #options: SegmentLimits
   #next: number
   #active: ActiveSegment | undefined
 
   /** `next` is the number of the next new segment, higher than that of any file there. */
   constructor(
     components: SegmentWriterComponents,
-    options: { readonly directory: string; readonly segmentBytes: number; readonly next: number }
+    options: SegmentLimits & { readonly directory: string; readonly next: number }
   ) {
     this.#components = components
     this.#directory = options.directory
-    this.#segmentBytes = options.segmentBytes
+    this.#options = options
     this.#next = options.next
   }
 
@@ -93,6 +103,11 @@ export class SegmentWriter {
     return placesOf(blobs, segment)
   }
 
+  /** Ends the newest segment; what comes next begins another. */
+  async rotate(): Promise<void> {
+    if (this.#active?.begun === true) await this.close()
+  }
+
   async close(): Promise<void> {
     const segment = this.#active
     this.#active = undefined
@@ -102,7 +117,7 @@ export class SegmentWriter {
   async #segmentFor(bytes: number): Promise<ActiveSegment> {
     const active = this.#active
     if (active !== undefined) {
-      if (!active.begun || active.offset + bytes <= this.#segmentBytes) return active
+      if (!active.begun || active.offset + bytes <= this.#limit()) return active
       await this.close()
     }
     const number = this.#next
@@ -112,6 +127,11 @@ export class SegmentWriter {
     this.#components.metrics.segments.inc()
     this.#active = { number, salt, file, offset: SEGMENT_HEADER_LENGTH, begun: false }
     return this.#active
+  }
+
+  #limit(): number {
+    const { segmentBytes, minSegmentBytes, liveBytes } = this.#options
+    return Math.min(segmentBytes, Math.max(minSegmentBytes, liveBytes() / SEGMENTS_OF_A_STORE))
   }
 
   async #sync(segment: ActiveSegment): Promise<void> {

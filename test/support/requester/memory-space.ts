@@ -10,6 +10,10 @@ export class MemorySpace implements KeyValueSpace {
     return this.#entries.get(Buffer.from(key).toString('hex'))
   }
 
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return Promise.all(keys.map((key) => this.get(key)))
+  }
+
   async batch(operations: readonly KeyValueOperation[], options: { readonly sync: boolean }): Promise<void> {
     this.batches.push({ operations, sync: options.sync })
     for (const operation of operations) {

@@ -27,8 +27,8 @@ export class SimulatedDisk {
   faults: (operation: 'append' | 'datasync' | 'truncate' | 'read' | 'create', path: string) => Error | undefined = () =>
     undefined
   /** A lying disk: says it has synced and has not. */
-  ignoresSync = false
-  readonly counts = { datasync: 0, append: 0, read: 0, open: 0, openNow: 0, openMax: 0 }
+  ignores: (sync: 'segment' | 'directory') => boolean = () => false
+  readonly counts = { datasync: 0, unlink: 0, append: 0, read: 0, open: 0, openNow: 0, openMax: 0 }
   #files = new Map<string, FileState>()
   #durableEntries = new Map<string, FileState>()
 
@@ -40,6 +40,7 @@ export class SimulatedDisk {
       list: (directory) => this.#list(directory, power),
       open: (path, mode) => this.#open(path, mode, power),
       unlink: (path) => this.#unlink(path, power),
+      rename: (from, to) => this.#rename(from, to, power),
       syncDirectory: (directory) => this.#syncDirectory(directory, power)
     }
   }
@@ -63,12 +64,21 @@ export class SimulatedDisk {
 
   async #unlink(path: string, power: Power): Promise<void> {
     await operate(power)
+    this.counts.unlink += 1
     if (!this.#files.delete(path)) throw systemError('ENOENT')
+  }
+
+  async #rename(from: string, to: string, power: Power): Promise<void> {
+    await operate(power)
+    const file = this.#files.get(from)
+    if (file === undefined) throw systemError('ENOENT')
+    this.#files.delete(from)
+    this.#files.set(to, file)
   }
 
   async #syncDirectory(directory: string, power: Power): Promise<void> {
     await operate(power)
-    if (this.ignoresSync) return
+    if (this.ignores('directory')) return
     for (const path of this.#durableEntries.keys()) {
       if (dirname(path) === directory && !this.#files.has(path)) this.#durableEntries.delete(path)
     }
@@ -143,7 +153,7 @@ export class SimulatedDisk {
       datasync: async () => {
         this.counts.datasync += 1
         await operate(power, this.faults('datasync', path))
-        if (!this.ignoresSync) {
+        if (!this.ignores('segment')) {
           file.durable = file.seen
           file.changes = []
         }

@@ -13,6 +13,8 @@ export class SimulatedKeyValue implements KeyValueSpace {
   power = new Power()
   /** Gives the error with which a batch is to fail, if it is. */
   faults: () => Error | undefined = () => undefined
+  /** Says it has synced and has not. */
+  ignoresSync = false
   reads = 0
   #log: { readonly operations: readonly KeyValueOperation[]; readonly sync: boolean }[] = []
   #seen = new Map<string, Uint8Array>()
@@ -26,6 +28,7 @@ export class SimulatedKeyValue implements KeyValueSpace {
     const power = this.power
     return {
       get: (key) => this.get(key, power),
+      getMany: (keys) => Promise.all(keys.map((key) => this.get(key, power))),
       batch: (operations, options) => this.batch(operations, options, power),
       entries: (range) => this.entries(range, power)
     }
@@ -38,6 +41,10 @@ export class SimulatedKeyValue implements KeyValueSpace {
     return this.#seen.get(textOf(key))
   }
 
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return Promise.all(keys.map((key) => this.get(key)))
+  }
+
   async batch(
     operations: readonly KeyValueOperation[],
     options: { readonly sync: boolean },
@@ -48,7 +55,7 @@ export class SimulatedKeyValue implements KeyValueSpace {
     power.check()
     const fault = this.faults()
     if (fault !== undefined) throw fault
-    this.#log.push({ operations, sync: options.sync })
+    this.#log.push({ operations, sync: options.sync && !this.ignoresSync })
     apply(this.#seen, operations)
     power.check()
   }

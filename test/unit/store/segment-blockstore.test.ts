@@ -41,9 +41,13 @@ void describe('segment format', () => {
       )
     )
     const head = Buffer.from(encodeSegmentHeader(7, 0xdeadbeef))
-    assert.equal(decodeSegmentHeader(head, 7), 0xdeadbeef)
-    assert.equal(decodeSegmentHeader(head, 8), undefined)
-    assert.equal(decodeSegmentHeader(head.subarray(0, SEGMENT_HEADER_LENGTH - 1), 7), undefined)
+    assert.deepEqual(decodeSegmentHeader(head), { number: 7, salt: 0xdeadbeef })
+    assert.equal(decodeSegmentHeader(head.subarray(0, SEGMENT_HEADER_LENGTH - 1)), undefined)
+    for (let bit = 0; bit < SEGMENT_HEADER_LENGTH * 8; bit += 1) {
+      const flipped = Buffer.from(head)
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      assert.equal(decodeSegmentHeader(flipped), undefined)
+    }
   })
 })
 
@@ -203,7 +207,7 @@ void describe('segment store', () => {
     const machine = new Machine(1)
     const blob = randomBlob(1, 10)
     await (await machine.open()).put(blob)
-    const salt = decodeSegmentHeader(machine.disk.contentOf(FIRST), 1) ?? 0
+    const salt = decodeSegmentHeader(machine.disk.contentOf(FIRST))?.salt ?? 0
     // A head that claims 4 GiB, with the right checksum.
     const huge = blobFromHashed(
       new Uint8Array(32),
@@ -270,13 +274,14 @@ void describe('segment store', () => {
     await store.deleteMany(all.slice(0, 3).map((blob) => blob.cid))
     await store.deleteMany(all.slice(7, 8).map((blob) => blob.cid))
     assert.equal(store.deadBytes, 4 * 1_044)
-    assert.deepEqual(store.deadOf(1), { bytes: 3 * 1_044, records: 3 })
-    assert.deepEqual(store.deadOf(2), { bytes: 1_044, records: 1 })
+    const end = SEGMENT_HEADER_LENGTH + 5 * 1_044
+    assert.deepEqual(store.segments.get(1), { liveBytes: 2 * 1_044, liveRecords: 2, end })
+    assert.deepEqual(store.segments.get(2), { liveBytes: 4 * 1_044, liveRecords: 4, end })
     assert.equal(await machine.metric('sealsync_store_dead_bytes'), 4 * 1_044)
     machine.killProcess()
     const again = await machine.open()
     assert.equal(again.deadBytes, 4 * 1_044)
-    assert.deepEqual(again.deadOf(1), { bytes: 3 * 1_044, records: 3 })
+    assert.deepEqual(again.segments.get(1), { liveBytes: 2 * 1_044, liveRecords: 2, end })
   })
 
   void it('opens with a few reads of the index, however many blobs there are', async () => {
