@@ -20,7 +20,15 @@ export function addNodeOptions(command: Command): Command {
     if (key.type === 'boolean') command.option(`--${key.flag}`, help)
     else command.option(`--${key.flag} <${key.type}>`, help)
   }
+  command.option('--dht-enabled', 'the conventional build, for comparison: --routing dht --policy classic')
   return command
+}
+
+/** What `--dht-enabled` stands for. Throws UsageError when another routing is given beside it. */
+function dhtBuild({ routing, policy }: Readonly<Record<string, unknown>>): { routing: string; policy: unknown } {
+  if (routing !== undefined && routing !== 'dht')
+    throw new UsageError(`--dht-enabled and --routing ${JSON.stringify(routing)} contradict one another: leave one out`)
+  return { routing: 'dht', policy: policy ?? 'classic' }
 }
 
 export function configSources(flags: NodeFlags, context: CommandContext): ConfigSources {
@@ -32,9 +40,10 @@ export function configSources(flags: NodeFlags, context: CommandContext): Config
       : dataDir === undefined
         ? undefined
         : { path: join(dataDir, 'config.toml'), required: false }
-  const byName = Object.fromEntries(
+  const byName: Record<string, unknown> = Object.fromEntries(
     (CONFIG_KEYS as readonly ConfigKey[]).map((key) => [key.flag, flags[camel(key.flag)]])
   )
+  if (flags['dhtEnabled'] === true) Object.assign(byName, dhtBuild(byName))
   return { flags: byName, env: context.env, ...(file === undefined ? {} : { file }) }
 }
 

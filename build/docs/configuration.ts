@@ -75,8 +75,6 @@ const REFUSED: readonly Readonly<Record<string, string>>[] = [
   { feed: 'somewhere' },
   { role: 'execution' },
   { role: 'observer' },
-  { routing: 'dht' },
-  { policy: 'classic' },
   { cache: '1GiB', memory: '512MiB' }
 ]
 

@@ -122,7 +122,8 @@ export const ERROR_ADVICE: Readonly<Record<string, Readonly<Record<string, strin
     'listener-closed': 'The node ends. See why the operating system closed the socket; restart.',
     'host-started': BUG,
     'option-invalid': 'Mend the setting that the message names.',
-    'announcement-malformed': PEER
+    'announcement-malformed': PEER,
+    'dht-not-installed': 'Install the two packages that the message names, or run with `--routing none`.'
   },
   provider: {
     'option-invalid': 'Mend the setting that the message names.',

@@ -70,6 +70,37 @@ const CONNECTIONS: LimitSection = {
   ]
 }
 
+/** Only of a node with routing `dht`. */
+const DHT: LimitSection = {
+  title: 'Peers: the DHT (routing dht only)',
+  rows: [
+    {
+      limits: ['dht.maxRecords'],
+      defends: 'memory, or disk, for what peers say they have',
+      at: 'the record is refused, and its stream reset',
+      counters: ['sealsync_p2p_dht_refused_additions_total', 'sealsync_p2p_dht_provider_records']
+    },
+    {
+      limits: ['dht.maxProvideQueue'],
+      defends: 'memory for new blobs that wait to be provided',
+      at: 'the blob is not provided before the node starts again',
+      counters: ['sealsync_p2p_dht_dropped_provides_total', 'sealsync_p2p_dht_provide_queue']
+    },
+    {
+      limits: ['dht.maxProviders', 'src/exchange/client/classic-lookup.ts#MAX_LOOKUPS'],
+      defends: 'streams: peers that one look-up asks for, and look-ups at one time',
+      at: 'the look-up ends; the want waits for the next look',
+      counters: ['sealsync_exchange_lookups_total']
+    },
+    {
+      limits: ['src/p2p/routing/provider-records.ts#MAX_WINDOW_KEYS'],
+      defends: 'memory for telling the different keys of a second apart',
+      at: 'further keys count as different',
+      counters: ['sealsync_p2p_dht_provider_addition_keys_total']
+    }
+  ]
+}
+
 const MESSAGES: LimitSection = {
   title: 'Peers: the exchange (bitswap)',
   rows: [
@@ -232,4 +263,4 @@ const ANNOUNCEMENTS: LimitSection = {
 }
 
 /** What a staked peer, or a stranger at the door, can make grow. */
-export const PEER_LIMITS: readonly LimitSection[] = [CONNECTIONS, MESSAGES, ANNOUNCEMENTS]
+export const PEER_LIMITS: readonly LimitSection[] = [CONNECTIONS, MESSAGES, ANNOUNCEMENTS, DHT]

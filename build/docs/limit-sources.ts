@@ -7,6 +7,7 @@ import { CONFIG_KEYS, type ConfigKey } from '#src/node/config/keys.ts'
 import { defaultDiskWatchOptions } from '#src/node/disk-watch.ts'
 import { defaultAnnounceOptions } from '#src/p2p/announce/options.ts'
 import { defaultHostOptions } from '#src/p2p/options.ts'
+import { defaultDhtOptions } from '#src/p2p/routing/options.ts'
 import { defaultProviderOptions } from '#src/provider/options.ts'
 import { defaultRequesterOptions } from '#src/requester/options.ts'
 import { defaultProgressReporterOptions } from '#src/requester/progress-reporter.ts'
@@ -25,6 +26,7 @@ const OPTIONS: Readonly<Record<string, object>> = {
   'feed-file': defaultFileFeedOptions,
   disk: defaultDiskWatchOptions,
   p2p: defaultHostOptions,
+  dht: defaultDhtOptions,
   announce: defaultAnnounceOptions,
   progress: defaultProgressReporterOptions,
   provider: defaultProviderOptions,

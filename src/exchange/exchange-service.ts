@@ -14,7 +14,14 @@ import { ByteAccount } from './byte-account.ts'
 import { ExchangeClient } from './client/client.ts'
 import type { PeerDirectory } from './client/peer-choice.ts'
 import { ExchangeError } from './errors.ts'
-import type { Exchange, ExchangeSession, ExchangeSessionOptions, ExchangeStatus, WantState } from './exchange.ts'
+import type {
+  Exchange,
+  ExchangeSession,
+  ExchangeSessionOptions,
+  ExchangeStatus,
+  ProviderRouter,
+  WantState
+} from './exchange.ts'
 import { createExchangeMetrics, type ExchangeMetrics } from './metrics.ts'
 import { type InboundEvents, ReceiveAccount } from './network/inbound-reader.ts'
 import type { ExchangeNetwork } from './network/network.ts'
@@ -35,6 +42,8 @@ export interface ExchangeComponents {
   readonly logger: Logger
   readonly register: Registry
   readonly nextTurn?: NextTurn
+  /** Without one nobody is looked up and nothing is provided. */
+  readonly router?: ProviderRouter
   /** Shares of the node's memory budget; without them the exchange keeps to its own options. */
   readonly receiveAccount?: MemoryAccount
   readonly sendAccount?: MemoryAccount
@@ -89,7 +98,8 @@ export class ExchangeService implements Exchange {
         selfPeer: components.selfPeer,
         peerDirectory: components.peerDirectory,
         link: (peer) => this.#peers.link(peer),
-        penalise: (peer, reason) => this.#penalise(peer, reason)
+        penalise: (peer, reason) => this.#penalise(peer, reason),
+        ...(components.router === undefined ? {} : { router: components.router })
       },
       options
     )
@@ -146,6 +156,7 @@ export class ExchangeService implements Exchange {
 
   notifyNewBlobs(cids: readonly BlobCid[]): void {
     this.server.appeared(cids.map((cid) => cid.key))
+    this.#components.router?.provide(cids)
     for (const cid of cids) if (this.client.isWanted(cid.key)) void this.#deliverOwn(cid)
   }
 

@@ -29,6 +29,14 @@ export interface ExchangeSession {
   fetch(cid: BlobCid, options: { readonly signal: AbortSignal }): Promise<Blob>
 }
 
+/** Says who has a blob, for wants that nobody answers, and is told what this node has. A network without look-ups has none. */
+export interface ProviderRouter {
+  /** This node has these now. Returns at once. */
+  provide(cids: readonly BlobCid[]): void
+  /** Peers that are said to have the blob, as they become known. Ends by itself; throws when the look-up fails. */
+  findProviders(cid: BlobCid, options: { readonly signal: AbortSignal }): AsyncIterable<PeerIdText>
+}
+
 export interface WantState {
   readonly askedPeers: number
   readonly lastAnswerMsAgo: number | undefined

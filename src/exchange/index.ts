@@ -5,7 +5,14 @@ import { type ExchangeOptionsChange, exchangeOptions } from './options.ts'
 
 export type { PeerDirectory } from './client/peer-choice.ts'
 export type { ExchangeErrorCode } from './errors.ts'
-export type { Exchange, ExchangeSession, ExchangeSessionOptions, ExchangeStatus, WantState } from './exchange.ts'
+export type {
+  Exchange,
+  ExchangeSession,
+  ExchangeSessionOptions,
+  ExchangeStatus,
+  ProviderRouter,
+  WantState
+} from './exchange.ts'
 export type { ExchangeComponents } from './exchange-service.ts'
 export {
   EXECUTION_DATA_PREFIX,

@@ -27,6 +27,10 @@ export class ExchangeTotals {
   openInbound = 0
   openOutbound = 0
   openMax = 0
+  lookupsFound = 0
+  lookupsEmpty = 0
+  lookupsFailed = 0
+  lookedUpBlocks = 0
   readonly wants: Record<WantOutcome, number> = {
     delivered: 0,
     aborted: 0,
@@ -174,6 +178,13 @@ function defineCounters(register: Registry, totals: ExchangeTotals): void {
   counter('wants', 'want-blocks by how they ended', { label: 'outcome', read: () => totals.wants })
   counter('cancels', 'cancels sent', { read: () => totals.wantsCancelled })
   counter('hedges', 'second want-blocks sent beside a first', { read: () => totals.wantsHedged })
+  counter('lookups', 'provider look-ups for wants that stalled, by how they ended', {
+    label: 'outcome',
+    read: () => ({ found: totals.lookupsFound, empty: totals.lookupsEmpty, failed: totals.lookupsFailed })
+  })
+  counter('looked_up_blocks', 'wanted blocks that came from a peer that only a look-up had named', {
+    read: () => totals.lookedUpBlocks
+  })
   counter('messages_sent', 'messages sent', { read: () => totals.messagesSent })
   counter('refusals', 'things of peers not done, by reason', { label: 'reason', read: () => totals.refusals })
   counter('streams_opened', 'streams opened', {

@@ -7,18 +7,24 @@ import {
 } from '../exchange/index.ts'
 import type { NodeIdentity } from '../model/index.ts'
 import {
+  createDhtMetrics,
   createHost,
   createP2pMetrics,
+  defaultDhtOptions,
   defaultHostOptions,
+  type Dht,
   type Host,
   IdentityTable,
+  loadDht,
+  MemoryRecords,
   type NetworkKey,
   peerIdOf,
   readIdentities,
-  readNetworkKey
+  readNetworkKey,
+  StoredRecords
 } from '../p2p/index.ts'
-import type { Blockstore } from '../store/index.ts'
 import type { NodeContext } from './context.ts'
+import type { NodeData } from './data-stage.ts'
 import { NodeError } from './errors.ts'
 import { networkKeyPath } from './init.ts'
 import { version } from './version.ts'
@@ -30,19 +36,27 @@ export interface NodeNetwork {
   readonly table: IdentityTable
   readonly host: Host
   readonly exchange: Exchange
+  /** With routing `dht` alone. */
+  readonly dht: Dht | undefined
 }
 
 /**
  * Reads the key and the identity table, checks that this node is in it, and makes the host with every protocol registered.
- * Throws P2pError for key and table, NodeError `wrong-key` or `config`.
+ * Throws P2pError for key and table, and when the DHT is wanted and not installed; NodeError `wrong-key` or `config`.
  */
-export async function createNetwork(context: NodeContext, blockstore: Blockstore): Promise<NodeNetwork> {
+export async function createNetwork(context: NodeContext, data: NodeData): Promise<NodeNetwork> {
   const { config, clock, rng, logger, register, budget } = context
   const key = await readNetworkKey(networkKeyPath(config.dataDir))
   const table = new IdentityTable(await readIdentities(config.identitiesPath))
   const self = ownEntry(table, { key, config })
+  const dht = config.routing === 'dht' ? await createDht(context, { data, key, table }) : undefined
   const host = await createHost(
-    { key, table, clock, rng, log: logger.child('p2p'), metrics: createP2pMetrics(register) },
+    {
+      ...{ key, table, clock, rng },
+      log: logger.child('p2p'),
+      metrics: createP2pMetrics(register),
+      ...(dht === undefined ? {} : { services: dht.services })
+    },
     {
       ...defaultHostOptions,
       listen: config.p2pAddress,
@@ -58,7 +72,7 @@ export async function createNetwork(context: NodeContext, blockstore: Blockstore
   const exchange = createExchange(
     {
       network,
-      blocks: blockstore,
+      blocks: data.blockstore,
       requestFilter: (peer) => table.mayRequest(peer),
       peerDirectory: directoryOf(table),
       selfPeer: host.peerId,
@@ -67,11 +81,32 @@ export async function createNetwork(context: NodeContext, blockstore: Blockstore
       logger: logger.child('exchange'),
       register,
       receiveAccount: budget.account('receive'),
-      sendAccount: budget.account('send')
+      sendAccount: budget.account('send'),
+      ...(dht === undefined ? {} : { router: dht })
     },
     { policy: config.policy }
   )
-  return { key, self, table, host, exchange }
+  return { key, self, table, host, exchange, dht }
+}
+
+function createDht(
+  { config, clock, register }: NodeContext,
+  parts: { readonly data: NodeData; readonly key: NetworkKey; readonly table: IdentityTable }
+): Promise<Dht> {
+  const { directory, blockstore } = parts.data
+  const { providerStore, ...settings } = config.dht
+  return loadDht(
+    {
+      self: peerIdOf(parts.key),
+      identities: parts.table,
+      records:
+        providerStore === 'level' ? new StoredRecords(directory.database.space('providers')) : new MemoryRecords(),
+      blobs: () => blockstore.keys(),
+      clock,
+      metrics: createDhtMetrics(register)
+    },
+    { ...defaultDhtOptions, ...settings }
+  )
 }
 
 /** Protocol ids of the exchange begin so. */

@@ -42,7 +42,7 @@ export async function createNode(
   )
   context.memory.attach(data.warehouse)
   try {
-    const network = await createNetwork(context, data.blockstore)
+    const network = await createNetwork(context, data)
     const reading = createExecutionDataReading({
       blockstore: data.blockstore,
       register: context.register,
@@ -56,6 +56,7 @@ export async function createNode(
     services.add('metrics', serving.metrics)
     services.add('memory', context.memory.watch)
     services.add('disk', serving.disk)
+    if (network.dht !== undefined) services.add('dht', network.dht)
     services.add('exchange', network.exchange)
     const job = config.role === 'execution' ? await createProducing(context, parts) : createFollowing(context, parts)
     serving.attach(job)

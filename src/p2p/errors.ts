@@ -29,6 +29,8 @@ export type P2pErrorCode =
   | 'option-invalid'
   /** A peer's announcement frame breaks the format or a bound. */
   | 'announcement-malformed'
+  /** Routing dht was asked for, and its optional packages are not installed. */
+  | 'dht-not-installed'
 
 /** Errors of the room p2p. */
 export class P2pError extends AppError<P2pErrorCode> {}

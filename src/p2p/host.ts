@@ -29,6 +29,7 @@ import { WatchedYamux } from './muxer.ts'
 import { type NetworkKey, peerIdOf } from './network-key.ts'
 import { type HostOptions, type Security, validateHostOptions } from './options.ts'
 import { type PeerEvent, PeerManager } from './peer-manager.ts'
+import type { Libp2pServices } from './routing/dht.ts'
 import { socketTls } from './security/tls.ts'
 import { silentComponentLogger } from './silent-logger.ts'
 import { type StreamCount, StreamCounter } from './stream-counter.ts'
@@ -40,6 +41,8 @@ export interface HostComponents {
   readonly rng: Rng
   readonly log: Logger
   readonly metrics: P2pMetrics
+  /** Further services of libp2p: those of the DHT, in a node that has one. */
+  readonly services?: Libp2pServices
 }
 
 /** A peer as `status` shows it. */
@@ -98,7 +101,7 @@ export async function createHost(components: HostComponents, options: HostOption
       inboundUpgradeTimeout: options.inboundUpgradeTimeoutMs,
       reconnectRetries: 0
     },
-    services: { identify: identify() },
+    services: { identify: identify(), ...(components.services as object | undefined) },
     metrics: () => streams,
     logger: silentComponentLogger
   })

@@ -50,4 +50,8 @@ export {
   validateHostOptions
 } from './options.ts'
 export type { PeerEvent, PeerManager, PeerStatus } from './peer-manager.ts'
+export { type Dht, type DhtComponents, loadDht } from './routing/dht.ts'
+export { createDhtMetrics } from './routing/metrics.ts'
+export { defaultDhtOptions, type DhtOptions } from './routing/options.ts'
+export { MemoryRecords, StoredRecords } from './routing/record-table.ts'
 export type { StreamCount } from './stream-counter.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { defaultExchangeOptions } from '#src/exchange/index.ts'
+import { defaultExchangeOptions, type ProviderRouter } from '#src/exchange/index.ts'
+import type { PeerIdText } from '#src/model/index.ts'
 import { fetch, make, type HerdReport, quantile, startHerd } from '#test/support/exchange/herd.ts'
 import { checkQuiet } from '#test/support/exchange/invariants.ts'
 import { ScriptedPeer } from '#test/support/exchange/script.ts'
@@ -88,6 +89,85 @@ describe("boxo's way of asking", () => {
     await sim.run(90_000)
     assert.equal(report().missing, 0)
     await sim.stop()
+  })
+
+  describe('a want that stalls', () => {
+    const blob = simBlob(1)
+    /** A holder that is silent when it is asked whether it has the blob, and sends it when it is asked for it. */
+    const shy = (router: Pick<ProviderRouter, 'findProviders'> & Partial<ProviderRouter>): Sim => {
+      const shape = { seed: 8, producers: 1, access: 2, delayMs: [5, 5] as const, options: boxo }
+      const sim = createSim({ ...shape, router: { provide: () => {}, ...router } }, 1)
+      const holder = new ScriptedPeer(sim.network.port(sim.strangers[0]!)!)
+      holder.onWantHave = () => {}
+      holder.onWant = (peer) => holder.give(peer, blob)
+      return sim
+    }
+    const lookups = async (sim: Sim): Promise<readonly number[]> => {
+      const text = await sim.access[0]!.register.metrics()
+      const read = (name: string): number =>
+        Number(new RegExp(`^sealsync_exchange_${name} (\\d+)$`, 'm').exec(text)?.[1])
+      return [
+        read('lookups_total\\{outcome="found"\\}'),
+        read('lookups_total\\{outcome="empty"\\}'),
+        read('lookups_total\\{outcome="failed"\\}'),
+        read('looked_up_blocks_total')
+      ]
+    }
+
+    test('is answered by a provider that only a look-up knew, and that is counted', async () => {
+      const sim: Sim = shy({
+        async *findProviders() {
+          yield sim.strangers[0]!
+        }
+      })
+      const fetched = fetch(sim.access[0]!, blob, undefined)
+      await sim.run(20_000)
+      assert.equal((await fetched).cid.key, blob.cid.key)
+      assert.deepEqual(await lookups(sim), [1, 0, 0, 1])
+      await sim.stop()
+    })
+
+    test('stays when look-ups find nobody, fail, or hang, and goes when nobody wants it', async () => {
+      let calls = 0
+      const sim = shy({
+        async *findProviders(_cid, { signal }) {
+          calls += 1
+          if (calls === 1) return
+          if (calls === 2) throw new Error('the DHT is down')
+          yield* await new Promise<PeerIdText[]>((_, reject) =>
+            signal.addEventListener('abort', () => reject(signal.reason))
+          )
+        }
+      })
+      const controller = new AbortController()
+      const fetched = fetch(sim.access[0]!, blob, undefined, controller.signal)
+      fetched.catch(() => {})
+      await sim.run(60_000)
+      assert.equal(calls, 3)
+      controller.abort(new Error('enough'))
+      await assert.rejects(fetched, /enough/)
+      await sim.run(61_000)
+      assert.deepEqual(await lookups(sim), [0, 2, 1, 0])
+      await sim.stop()
+    })
+
+    test('is looked up by the policy classic alone, and every new blob is provided', async () => {
+      const provided: string[] = []
+      const router: ProviderRouter = {
+        provide: (cids) => provided.push(...cids.map(String)),
+        findProviders: () => {
+          throw new Error('looked up')
+        }
+      }
+      const sim = createSim({ seed: 9, producers: 1, access: 1, router })
+      fetch(sim.access[0]!, blob, undefined).catch(() => {})
+      await sim.run(5_000)
+      make(sim.producers[0]!, blob)
+      await sim.run(30_000)
+      assert.deepEqual(provided, [String(blob.cid), String(blob.cid)])
+      assert.deepEqual(await lookups(sim), [0, 0, 0, 0])
+      await sim.stop()
+    })
   })
 
   test('wants outlive peers that go, and peers that come are told of them', async () => {

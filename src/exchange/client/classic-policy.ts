@@ -3,6 +3,7 @@ import type { Presence } from '../message/types.ts'
 import type { WantOutcome } from '../metrics.ts'
 import type { ClassicOptions, ClientOptions } from '../options.ts'
 import { classicBroadcast, classicWantBlock, classicWantHave } from './classic-entries.ts'
+import { ClassicLookups } from './classic-lookup.ts'
 import { ClassicPeer } from './classic-peer.ts'
 import { ClassicSession, type SharedWant } from './classic-session.ts'
 import type { ClientComponents } from './components.ts'
@@ -32,6 +33,7 @@ export class ClassicPolicy implements Policy {
   readonly #wants = new Map<DigestKey, SharedWant>()
   readonly #sessions = new WeakMap<SessionToken, ClassicSession>()
   readonly #holders: () => ReadonlySet<PeerIdText>
+  readonly #lookups: ClassicLookups
   #pumpSet = false
   #stopped = false
 
@@ -39,6 +41,7 @@ export class ClassicPolicy implements Policy {
     this.#components = components
     this.#options = options.classic
     this.#table = state.table
+    this.#lookups = new ClassicLookups(components, (want, id) => this.#onNamed(want, id))
     this.#holders = () => {
       const { access, execution } = components.peerDirectory()
       return new Set([...access, ...execution])
@@ -114,11 +117,13 @@ export class ClassicPolicy implements Policy {
     const now = this.#components.clock.now()
     const deliverer = from === undefined ? undefined : this.#peers.get(from.peer)
     if (deliverer !== undefined) this.#answered(deliverer, [want.key])
+    this.#lookups.ended(want, from?.peer)
     for (const session of this.#wants.get(want.key)?.sessions ?? []) session.delivered(want.key, from?.peer, now)
     this.#drop(want, (peer) => (peer === deliverer ? 'delivered' : 'undelivered'))
   }
 
   abandoned(want: Want): void {
+    this.#lookups.ended(want, undefined)
     for (const session of this.#wants.get(want.key)?.sessions ?? []) session.delivered(want.key, undefined, 0)
     this.#drop(want, () => 'aborted')
   }
@@ -150,6 +155,7 @@ export class ClassicPolicy implements Policy {
 
   stop(): void {
     this.#stopped = true
+    this.#lookups.stop()
     for (const { sessions } of this.#wants.values()) for (const session of sessions) session.tick?.cancel()
     for (const peer of this.#peers.values()) for (const key of [...peer.told.keys()]) peer.forget(key)
   }
@@ -284,6 +290,15 @@ export class ClassicPolicy implements Policy {
     }
   }
 
+  /** A look-up says that the peer has it, which is as good as its word. True when it had not said so itself. */
+  #onNamed(want: Want, id: PeerIdText): boolean {
+    const peer = this.#peers.get(id)
+    const shared = this.#wants.get(want.key)
+    if (peer === undefined || shared === undefined || shared.presence.get(id) === true) return false
+    this.#onHave(peer, shared)
+    return true
+  }
+
   #onDontHave(peer: ClassicPeer, shared: SharedWant): void {
     const { peer: id } = peer.state
     if (peer.told.get(shared.want.key)?.type === 'block') this.#components.metrics.totals.wants.denied += 1
@@ -317,6 +332,8 @@ export class ClassicPolicy implements Policy {
     session.tick = undefined
     session.ticks += 1
     const now = this.#components.clock.now()
+    const [first] = session.live.values()
+    if (first !== undefined) this.#lookups.lookUp(first.shared.want)
     for (const live of [...session.live.values()]) {
       this.#broadcast(live.shared)
       this.#unstick(live.shared, now)

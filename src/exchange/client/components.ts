@@ -1,5 +1,6 @@
 import type { DigestKey, PeerIdText } from '../../model/index.ts'
 import type { Clock, Rng, TimerWheel } from '../../util/index.ts'
+import type { ProviderRouter } from '../exchange.ts'
 import type { ExchangeMetrics } from '../metrics.ts'
 import type { PeerDirectory } from './peer-choice.ts'
 
@@ -18,4 +19,6 @@ export interface ClientComponents {
   readonly peerDirectory: () => PeerDirectory
   readonly link: (peer: PeerIdText) => ClientLink | undefined
   readonly penalise: (peer: PeerIdText, reason: string) => void
+  /** Of the policy `classic` alone: asked for wants that stall. */
+  readonly router?: Pick<ProviderRouter, 'findProviders'>
 }

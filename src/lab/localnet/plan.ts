@@ -13,6 +13,7 @@ export interface NodePlan {
   readonly listenAddress: string
   readonly dialAddress: string
   readonly routing: string
+  readonly policy: string
   /** What happens to it half way. */
   readonly fault: 'none' | 'kill' | 'silent'
 }
@@ -40,6 +41,13 @@ function faultOf(role: NodeRole, index: number, options: LocalnetOptions): NodeP
   return index >= options.access - options.silent ? 'silent' : 'none'
 }
 
+/** The DHT build asks as a conventional node does. */
+function armOf(role: NodeRole, index: number, options: LocalnetOptions): Pick<NodePlan, 'routing' | 'policy'> {
+  const { access, dhtAccess, routing, policy } = options
+  const dht = role === 'access' && index >= access - dhtAccess
+  return dht ? { routing: 'dht', policy: 'classic' } : { routing, policy }
+}
+
 /** How many processes the options ask for. */
 export const nodeCount = (options: LocalnetOptions): number => options.execution + options.access + options.observer
 
@@ -62,7 +70,7 @@ export function planNodes(options: LocalnetOptions, paths: NetworkPaths, ports: 
       logFile: join(paths.logRoot, `${name}.log`),
       listenAddress: `127.0.0.1:${listen}`,
       dialAddress: `127.0.0.1:${dial}`,
-      routing: role === 'access' && index >= options.access - options.dhtAccess ? 'dht' : options.routing,
+      ...armOf(role, index, options),
       fault: faultOf(role, index, options)
     }
   })
@@ -88,7 +96,7 @@ export function runArguments(node: NodePlan, { options, paths, firstHeight }: Ru
     '--api-address': '127.0.0.1:0',
     '--security': options.security,
     '--routing': node.routing,
-    '--policy': options.policy,
+    '--policy': node.policy,
     '--profile': options.profile,
     '--start-height': String(firstHeight),
     '--log-format': 'json',

@@ -1,6 +1,7 @@
 import { defaultBudgetOptions } from '../../budget/index.ts'
 import { defaultLogOptions, LOG_FORMATS, LOG_LEVELS } from '../../log/index.ts'
 import { NODE_ROLES } from '../../model/index.ts'
+import { defaultDhtOptions } from '../../p2p/index.ts'
 import { defaultRequesterOptions } from '../../requester/index.ts'
 
 export type ConfigValue = string | number | boolean | undefined
@@ -91,6 +92,59 @@ export const CONFIG_KEYS = [
     choices: ['any', 'tls', 'noise'],
     default: 'any',
     help: 'handshakes offered; any: TLS first, then noise'
+  },
+  {
+    path: 'dht.provider-store',
+    flag: 'dht-provider-store',
+    type: 'choice',
+    choices: ['memory', 'level'],
+    default: 'memory',
+    help: 'with routing dht: where provider records lie; memory forgets them when the node stops'
+  },
+  {
+    path: 'dht.reprovide-interval',
+    flag: 'dht-reprovide-interval',
+    type: 'duration',
+    default: defaultDhtOptions.reprovideEveryMs,
+    min: 1_000,
+    max: 30 * 86_400_000,
+    help: 'with routing dht: all blobs are provided again so often'
+  },
+  {
+    path: 'dht.record-lifetime',
+    flag: 'dht-record-lifetime',
+    type: 'duration',
+    default: defaultDhtOptions.recordLifetimeMs,
+    min: 1_000,
+    max: 90 * 86_400_000,
+    help: 'with routing dht: how long a provider record is believed'
+  },
+  {
+    path: 'dht.reprovide-threshold',
+    flag: 'dht-reprovide-threshold',
+    type: 'duration',
+    default: defaultDhtOptions.reprovideThresholdMs,
+    min: 0,
+    max: 90 * 86_400_000,
+    help: 'with routing dht: a round provides again what expires within this time; the lifetime or more: everything'
+  },
+  {
+    path: 'dht.reprovide-concurrency',
+    flag: 'dht-reprovide-concurrency',
+    type: 'integer',
+    default: defaultDhtOptions.reprovideConcurrency,
+    min: 1,
+    max: 1_000,
+    help: 'with routing dht: blobs provided again at one time'
+  },
+  {
+    path: 'dht.reprovide-queue',
+    flag: 'dht-reprovide-queue',
+    type: 'integer',
+    default: defaultDhtOptions.reprovideQueue,
+    min: 1,
+    max: 10_000_000,
+    help: 'with routing dht: blobs that wait in its queue to be provided again'
   },
   { path: 'p2p.address', flag: 'p2p-address', type: 'address', default: '0.0.0.0:3569', help: 'where peers connect' },
   {

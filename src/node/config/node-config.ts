@@ -1,5 +1,6 @@
 import type { LogFormat, LogLevel } from '../../log/index.ts'
 import type { NodeRole } from '../../model/index.ts'
+import type { DhtOptions } from '../../p2p/index.ts'
 import type { ConfigPath, ConfigValue, Profile } from './keys.ts'
 import { configError, type LoadedConfig } from './load.ts'
 import { parseAddress, parseStartHeight } from './parse.ts'
@@ -19,6 +20,11 @@ export interface NodeConfig {
   readonly identitiesPath: string
   readonly routing: 'none' | 'dht'
   readonly policy: 'assigned' | 'classic'
+  /** Used with routing `dht` alone. */
+  readonly dht: { readonly providerStore: 'memory' | 'level' } & Pick<
+    DhtOptions,
+    'reprovideEveryMs' | 'recordLifetimeMs' | 'reprovideThresholdMs' | 'reprovideConcurrency' | 'reprovideQueue'
+  >
   readonly security: 'any' | 'tls' | 'noise'
   readonly p2pAddress: HostPort
   readonly feed:
@@ -54,6 +60,14 @@ export function toNodeConfig(loaded: LoadedConfig, dataDir: string): NodeConfig 
     identitiesPath: get('network.identities'),
     routing,
     policy: get('network.policy'),
+    dht: {
+      providerStore: get('dht.provider-store'),
+      reprovideEveryMs: get('dht.reprovide-interval'),
+      recordLifetimeMs: get('dht.record-lifetime'),
+      reprovideThresholdMs: get('dht.reprovide-threshold'),
+      reprovideConcurrency: get('dht.reprovide-concurrency'),
+      reprovideQueue: get('dht.reprovide-queue')
+    },
     security: get('network.security'),
     p2pAddress: addressOf(get('p2p.address')),
     feed: source.startsWith('file:')
@@ -90,7 +104,6 @@ function crossChecks(get: <T extends ConfigValue>(path: ConfigPath) => T): strin
   }
   if (role === 'observer')
     problems.push("node.role 'observer' needs the public network, which this version does not have")
-  if (get<string>('network.routing') === 'dht') problems.push("network.routing 'dht' is not in this version: use none")
   if (get<number>('memory.cache') > get<number>('memory.budget')) {
     problems.push('memory.cache (--cache) exceeds memory.budget (--memory-budget): lower one or raise the other')
   }

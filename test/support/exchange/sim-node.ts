@@ -1,6 +1,11 @@
 import { Registry } from 'prom-client'
 import { ExchangeService } from '#src/exchange/exchange-service.ts'
-import { type ExchangeOptionsChange, exchangeOptions, type PeerDirectory } from '#src/exchange/index.ts'
+import {
+  type ExchangeOptionsChange,
+  exchangeOptions,
+  type PeerDirectory,
+  type ProviderRouter
+} from '#src/exchange/index.ts'
 import { silentLogger } from '#src/log/logger.ts'
 import type { PeerIdText } from '#src/model/index.ts'
 import { type Clock, type Rng, seededRng } from '#src/util/index.ts'
@@ -14,6 +19,7 @@ export interface SimNodeShape {
   readonly directory: PeerDirectory
   readonly options: ExchangeOptionsChange
   readonly seed: number
+  readonly router?: ProviderRouter
 }
 
 /** One process, from its start to its end. */
@@ -83,7 +89,7 @@ export class SimNode {
   }
 
   #begin(): Life {
-    const { port, directory, options, seed } = this.#shape
+    const { port, directory, options, seed, router } = this.#shape
     const clock = new NodeClock(this.#shape.clock)
     const rng: Rng = seededRng(seed * 1000 + this.#lives)
     const register = new Registry()
@@ -99,7 +105,8 @@ export class SimNode {
         rng,
         logger: silentLogger,
         register,
-        nextTurn: (run) => port.nextTurn(() => clock.setTimer(0, run))
+        nextTurn: (run) => port.nextTurn(() => clock.setTimer(0, run)),
+        ...(router === undefined ? {} : { router })
       },
       exchangeOptions(options)
     )

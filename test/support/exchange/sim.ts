@@ -1,5 +1,5 @@
 import { base58btc } from 'multiformats/bases/base58'
-import type { ExchangeOptionsChange } from '#src/exchange/index.ts'
+import type { ExchangeOptionsChange, ProviderRouter } from '#src/exchange/index.ts'
 import { type Blob, blobOf, type PeerIdText } from '#src/model/index.ts'
 import { seededRng } from '#src/util/index.ts'
 import { VirtualClock } from '#test/support/virtual-clock.ts'
@@ -25,6 +25,8 @@ export interface SimShape {
   /** One-way delay, ms, drawn for each pair. */
   readonly delayMs?: readonly [number, number]
   readonly options?: ExchangeOptionsChange
+  /** Says who has what, to every node. */
+  readonly router?: ProviderRouter
   /** Invariants are checked after so many events. */
   readonly checkEvery?: number
 }
@@ -109,12 +111,13 @@ export function createSim(shape: SimShape, strangers = 0): Sim {
   const outside = all.slice(shape.producers + shape.access)
   const directory = { execution: all.slice(0, shape.producers), access: all.slice(shape.producers) }
   const options = scaled(shape.options ?? {})
-  const nodes = all
-    .slice(0, shape.producers + shape.access)
-    .map(
-      (peer, index) =>
-        new SimNode({ port: network.join(peer), clock, directory, options, seed: shape.seed * 1000 + index })
-    )
+  const nodes = all.slice(0, shape.producers + shape.access).map(
+    (peer, index) =>
+      new SimNode({
+        ...{ port: network.join(peer), clock, directory, options, seed: shape.seed * 1000 + index },
+        ...(shape.router === undefined ? {} : { router: shape.router })
+      })
+  )
   for (const stranger of outside) network.join(stranger)
   all.forEach((a, index) => {
     for (const b of all.slice(index + 1)) network.connect(a, b)
