@@ -54,6 +54,10 @@ async function bundle(entryPoints, outdir) {
       js: "import { createRequire as $createRequire } from 'node:module'\nconst require = $createRequire(import.meta.url)"
     },
     legalComments: 'linked',
+    // The text stays in memory for as long as the process lives, twice as large where one comment has a letter outside Latin-1:
+    // 4 MiB of resident memory. Names stay, so that a stack trace can be read.
+    minifyWhitespace: true,
+    minifySyntax: true,
     metafile: true,
     logLevel: 'warning'
   })
