@@ -1,4 +1,5 @@
 import type { CommandContext } from './context.ts'
+import { EXIT } from './exit-codes.ts'
 
 /** How many interrupts force the end: the first asks for an orderly stop, the second does not wait for it. */
 const FORCE_AFTER = 2
@@ -19,6 +20,11 @@ export function systemContext(): { readonly context: CommandContext; release(): 
     controller.abort(new Error(`stopped by ${name}`))
   }
   for (const name of SIGNALS) process.on(name, onSignal)
+  // whoever read the output has seen enough, as `head` has
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(EXIT.ok)
+  })
   return {
     context: { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: controller.signal },
     release() {

@@ -124,14 +124,31 @@ export class ExecutionDataReader {
    * The block's tree as a CAR. The first step throws as `describe` does when the root cannot be read; what fails later is thrown as
    * it comes, and the file is then not whole.
    */
-  async *car(block: TrackedBlock, options: { readonly signal: AbortSignal }): AsyncGenerator<Uint8Array> {
+  car(block: TrackedBlock, options: { readonly signal: AbortSignal }): AsyncGenerator<Uint8Array> {
+    const unreadable = (cause: unknown): Promise<unknown> => this.#unreadable(block, { cause, signal: options.signal })
+    return this.#stream(block.executionDataId, { ...options, unreadable })
+  }
+
+  /** The same for a tree that lies in the store, tracked or not. The first step throws ApiError `unknown-block` when it does not. */
+  tree(id: ExecutionDataId, options: { readonly signal: AbortSignal }): AsyncGenerator<Uint8Array> {
+    const unreadable = async (cause: unknown): Promise<unknown> =>
+      cause instanceof ApiError || options.signal.aborted
+        ? cause
+        : new ApiError('unknown-block', `the execution data ${id} is not held, or not whole`, { cause })
+    return this.#stream(id, { ...options, unreadable })
+  }
+
+  async *#stream(
+    id: ExecutionDataId,
+    options: { readonly signal: AbortSignal; readonly unreadable: (cause: unknown) => Promise<unknown> }
+  ): AsyncGenerator<Uint8Array> {
     const { readTree, encodeCar, account } = this.#components
     const release = this.#take()
     let extra = 0
     try {
-      const blobs = readTree(block.executionDataId, options)[Symbol.asyncIterator]()
+      const blobs = readTree(id, options)[Symbol.asyncIterator]()
       try {
-        const root = await this.#firstOf(blobs, block, options.signal)
+        const root = await this.#firstOf(blobs, options.unreadable)
         for await (const piece of encodeCar(root.cid, startingWith(root, blobs))) {
           const more = piece.length - STREAM_WINDOW_BYTES - extra
           if (more > 0) {
@@ -149,13 +166,13 @@ export class ExecutionDataReader {
     }
   }
 
-  async #firstOf(blobs: AsyncIterator<Blob>, block: TrackedBlock, signal: AbortSignal): Promise<Blob> {
+  async #firstOf(blobs: AsyncIterator<Blob>, unreadable: (cause: unknown) => Promise<unknown>): Promise<Blob> {
     try {
       const first = await blobs.next()
       if (first.done === true) throw new Error('the tree has no blobs')
       return first.value
     } catch (cause) {
-      throw await this.#unreadable(block, { cause, signal })
+      throw await unreadable(cause)
     }
   }
 

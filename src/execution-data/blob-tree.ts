@@ -1,6 +1,7 @@
 import { type Blob, BlobCid, blobOf, type DigestKey, type ExecutionDataId } from '../model/index.ts'
 import { sha256Digest } from './cbor/cid-form.ts'
 import { ExecutionDataError, limitExceeded } from './errors.ts'
+import type { ChunkForm } from './cbor/encode.ts'
 import type { ExecutionDataOptions } from './options.ts'
 import { serializeChunkSteps, serializeCidList, serializeRoot } from './serializer.ts'
 import { runInTurns, runNow, type Steps } from './steps.ts'
@@ -106,9 +107,9 @@ export function encodeBlockInTurns(
   return runInTurns(encodeBlockSteps(block, options), signal)
 }
 
-/** The levels of a chunk's tree, top first. */
-function* encodeChunkSteps(chunk: ChunkExecutionData, maxBlobBytes: number): Steps<Blob[][]> {
-  let level = yield* cutSteps(yield* serializeChunkSteps(chunk), maxBlobBytes)
+/** The levels of a chunk's tree, top first. Throws `encode-refused`. */
+export function* encodeChunkSteps(chunk: ChunkExecutionData, maxBlobBytes: number, form?: ChunkForm): Steps<Blob[][]> {
+  let level = yield* cutSteps(yield* serializeChunkSteps(chunk, form), maxBlobBytes)
   const levels = [level]
   while (level.length > 1) {
     level = yield* cutSteps(serializeCidList(level.map((blob) => blob.cid.toBytes())), maxBlobBytes)

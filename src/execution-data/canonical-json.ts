@@ -115,6 +115,6 @@ function payloadToJson(payload: Payload | null): Json {
   if (payload === null) return null
   return {
     Key: { KeyParts: list(payload.keyParts, (part) => ({ Type: part.type, Value: hex(part.value) })) },
-    Value: toHex(payload.value)
+    Value: payload.value === null ? '' : toHex(payload.value)
   }
 }

@@ -6,7 +6,7 @@ export {
   encodeBlock,
   encodeBlockInTurns
 } from './blob-tree.ts'
-export { blockToJson, type Json } from './canonical-json.ts'
+export { blockToJson, chunkToJson, type Json } from './canonical-json.ts'
 export { type CarFile, readCar } from './car/reader.ts'
 export { carHeader, carSectionLength, writeCar } from './car/writer.ts'
 export type { DownloaderComponents, DownloadSession } from './download-ports.ts'
@@ -29,6 +29,15 @@ export {
   type ExecutionDataOptions,
   validateExecutionDataOptions
 } from './options.ts'
+export {
+  type BlobSource,
+  checkRoundTrip,
+  type DecodedChunkTree,
+  type Mismatch,
+  openBlock,
+  type RoundTrip,
+  type RoundTripOptions
+} from './round-trip.ts'
 export {
   type Deserialized,
   type DeserializeOptions,

@@ -4,8 +4,10 @@ import { formatSize } from '../util/index.ts'
 /** Bounds of decoding one serialized object. */
 export interface DecodeOptions {
   /**
-   * Refuse frames whose content checksum, content size or end mark is wrong or missing. flow-go stops reading when one CBOR item
-   * is complete and never sees these; a blob's CID already vouches for its bytes. For tools that check producers.
+   * Refuse what no well-behaved producer writes: frames whose descriptor is another than flow-go's, whose content checksum or end mark
+   * is wrong or missing, or that are followed by more; CBOR that is not the deterministic encoding of what it says; null elements.
+   * flow-go takes all of these, so a sealed id may stand for them, and a blob's CID already vouches for its bytes: for tools that
+   * check producers. Encodes every object again.
    */
   readonly strict: boolean
   /**
@@ -58,6 +60,8 @@ export interface ExecutionDataOptions extends DecodeOptions {
 }
 
 const MIB = 1_048_576
+/** Smallest `maxBlobBytes`: a CID takes 36 bytes in a list, so with less a list would not get shorter than what it lists. */
+export const MIN_MAX_BLOB_BYTES = 128
 
 export const defaultExecutionDataOptions: ExecutionDataOptions = Object.freeze({
   strict: false,
@@ -91,7 +95,7 @@ export function validateExecutionDataOptions(options: ExecutionDataOptions): voi
       throw new RangeError(`${name} must be an integer of at least ${least}, not ${String(value)}`)
     }
   }
-  if (options.maxBlobBytes < 128)
+  if (options.maxBlobBytes < MIN_MAX_BLOB_BYTES)
     throw new RangeError('maxBlobBytes below 128: a list of blobs would not get shorter than they are')
   if (options.maxBlobBytes > MAX_BLOB_BYTES) {
     throw new RangeError(`maxBlobBytes above ${formatSize(MAX_BLOB_BYTES)}: no other node would take such blobs`)

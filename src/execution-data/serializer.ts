@@ -1,11 +1,12 @@
 import { CborReader } from './cbor/reader.ts'
 import { type DecodedChunk, readChunkSteps, readCidList, readRoot } from './cbor/decode.ts'
-import { encodeChunk, encodeCidList, encodeRoot } from './cbor/encode.ts'
+import { type ChunkForm, CURRENT_FORM, encodeChunk, encodeCidList, encodeRoot } from './cbor/encode.ts'
 import { ExecutionDataError } from './errors.ts'
 import { decodeFrameSteps } from './lz4/frame-decode.ts'
 import { encodeFrameSteps } from './lz4/frame-encode.ts'
 import type { DecodeOptions } from './options.ts'
 import { runNow, type Steps } from './steps.ts'
+import { assertCanonical, assertCanonicalFrame } from './strict.ts'
 import type { BlockExecutionDataRoot, ChunkExecutionData, CidBytes } from './types.ts'
 
 /**
@@ -56,21 +57,34 @@ export function* deserializeSteps(slices: readonly Uint8Array[], options: Deseri
     })
   }
   const isChunk = code === TYPE_CODES.chunk || code === TYPE_CODES.chunkV1
-  const frame = yield* decodeFrameSteps(behindCode(slices), {
+  const frameSlices = behindCode(slices)
+  const frame = yield* decodeFrameSteps(frameSlices, {
     ...options,
     maxOutputBytes: isChunk ? options.maxChunkBytes : options.maxListBytes,
     outputLimit: isChunk ? (options.chunkLimit ?? 'maxChunkBytes') : 'maxListBytes'
   })
-  const reader = new CborReader(frame.bytes, { materialize: options.materialize !== false, maxItems: options.maxItems })
+  if (options.strict) assertCanonicalFrame(frameSlices, frame)
+  const materialize = options.materialize !== false || options.strict
+  const reader = new CborReader(frame.bytes, { materialize, maxItems: options.maxItems })
   try {
-    if (code === TYPE_CODES.cidList) return { code, value: readCidList(reader) }
-    if (code === TYPE_CODES.root) return { code, value: readRoot(reader) }
-    const { chunk, counts } = yield* readChunkSteps(reader, options.pauseBytes)
-    return { code: code as 3 | 4, value: chunk, counts, decodedBytes: frame.bytes.length }
+    const object = yield* readObject(reader, code as TypeCode, { ...options, decodedBytes: frame.bytes.length })
+    if (options.strict) assertCanonical(object, frame.bytes)
+    return object
   } catch (error) {
     const ranOut = error instanceof ExecutionDataError && error.details.truncated === true
     throw ranOut && frame.failure !== undefined ? frame.failure : error
   }
+}
+
+function* readObject(
+  reader: CborReader,
+  code: TypeCode,
+  { pauseBytes, decodedBytes }: { readonly pauseBytes: number; readonly decodedBytes: number }
+): Steps<Deserialized> {
+  if (code === TYPE_CODES.cidList) return { code, value: readCidList(reader) }
+  if (code === TYPE_CODES.root) return { code, value: readRoot(reader) }
+  const { chunk, counts } = yield* readChunkSteps(reader, pauseBytes)
+  return { code, value: chunk, counts, decodedBytes }
 }
 
 /** As `deserializeSteps`, at one go. */
@@ -85,9 +99,12 @@ function behindCode(slices: readonly Uint8Array[]): Uint8Array[] {
   return rest
 }
 
-/** A chunk with code 4, as flow-go writes it, byte for byte. Throws `encode-refused`. Pauses between LZ4 blocks. */
-export function serializeChunkSteps(chunk: ChunkExecutionData): Steps<Uint8Array> {
-  return encodeFrameSteps(encodeChunk(chunk), [TYPE_CODES.chunk])
+/**
+ * A chunk as flow-go writes it, byte for byte; with code 4, unless an older form is to be repeated. Throws `encode-refused`. Pauses
+ * between LZ4 blocks.
+ */
+export function serializeChunkSteps(chunk: ChunkExecutionData, form: ChunkForm = CURRENT_FORM): Steps<Uint8Array> {
+  return encodeFrameSteps(encodeChunk(chunk, form), [form.code])
 }
 
 /** As `serializeChunkSteps`, at one go. */

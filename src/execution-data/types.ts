@@ -95,8 +95,8 @@ export interface TrieUpdate {
 export interface Payload {
   /** A register id is exactly [type 0 owner, type 2 register key]; `null` is the empty key. */
   readonly keyParts: readonly KeyPart[] | null
-  /** Null on the wire is read as empty (flow-go #8307). */
-  readonly value: Uint8Array
+  /** The register's value; both empty and null are a deleted register. Null is what flow-go wrote before it made it empty (#8307). */
+  readonly value: Uint8Array | null
 }
 
 export interface KeyPart {

@@ -1,12 +1,10 @@
 import { createReadStream } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { defaultExecutionDataOptions, type ExecutionDataStore, readCar } from '../execution-data/index.ts'
 import { defaultBlockListOptions, openBlockList } from '../feed/index.ts'
 import { type Blob, BlobCid, type DigestKey, type SealedBlock } from '../model/index.ts'
 import { codeOf, messageOf } from '../util/index.ts'
+import { carFiles } from './car-files.ts'
 import type { NodeData } from './data-stage.ts'
-import { NodeError } from './errors.ts'
 import { openStoppedData } from './stopped-data.ts'
 
 export interface ImportRequest {
@@ -155,16 +153,4 @@ class ImportJob {
     this.#failures += 1
     if (this.#reasons.length < MAX_REASONS) this.#reasons.push(reason)
   }
-}
-
-async function* carFiles(path: string): AsyncGenerator<string> {
-  const facts = await stat(path).catch((error: unknown) => {
-    throw new NodeError('config', `${path}: ${messageOf(error)}`, { cause: error })
-  })
-  if (!facts.isDirectory()) {
-    yield path
-    return
-  }
-  const names = (await readdir(path)).filter((name) => name.endsWith('.car')).sort()
-  for (const name of names) yield join(path, name)
 }

@@ -1,4 +1,4 @@
-import { BlobCid, type Height } from '../model/index.ts'
+import { BlobCid, type ExecutionDataId, type Height } from '../model/index.ts'
 import { NodeError } from './errors.ts'
 import { PROGRESS as REQUESTER_PROGRESS } from '../requester/index.ts'
 import { initialisedRole, readIdentity } from './init.ts'
@@ -13,6 +13,8 @@ export interface OfflineNode {
   heights(from: Height, to: Height): AsyncIterable<Height>
   /** A block's CAR in pieces. Throws ExecutionDataError `blob-missing`, NodeError `config` for a height that is not tracked. */
   car(height: Height): AsyncIterable<Uint8Array>
+  /** The same for any tree that lies in the store, tracked or not. Throws ExecutionDataError `blob-missing`. */
+  tree(id: ExecutionDataId): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
 
@@ -24,6 +26,8 @@ export async function openOfflineNode(dataDir: string): Promise<OfflineNode> {
   const { data, reading } = await openStoppedData(dataDir)
   const { blockstore, tracker, progress } = data
   const { store, ports } = reading
+  const tree = (id: ExecutionDataId): AsyncIterable<Uint8Array> =>
+    ports.encodeCar(BlobCid.fromExecutionDataId(id), store.readTree(id))
   return {
     async status() {
       const { peerId, nodeId } = await readIdentity(dataDir)
@@ -50,8 +54,9 @@ export async function openOfflineNode(dataDir: string): Promise<OfflineNode> {
     async *car(height) {
       const block = await tracker.blockAt(height)
       if (block === undefined) throw new NodeError('config', `height ${height} is not held in ${dataDir}`)
-      yield* ports.encodeCar(BlobCid.fromExecutionDataId(block.executionDataId), store.readTree(block.executionDataId))
+      yield* tree(block.executionDataId)
     },
+    tree,
     close: () => data.close()
   }
 }

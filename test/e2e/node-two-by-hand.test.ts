@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -14,6 +15,16 @@ import {
 } from '#test/support/node/cli.ts'
 
 const LAST = 1_000_071
+const BLOCK = JSON.parse(readFileSync(chainBlockList, 'utf8').split('\n')[10] ?? '') as {
+  readonly executionDataId: string
+  readonly decodedSha256: string
+}
+
+interface Inspected {
+  readonly block: unknown
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 describe('two nodes started by hand', () => {
   const home = temporaryDirectory()
@@ -85,12 +96,18 @@ describe('two nodes started by hand', () => {
     const stopped = join(home.path, 'stopped')
     const range = ['--from', '1000000', '--to', String(LAST)]
     lastJson(await sealsync(['export', '--data-dir', accessDir, ...range, '--out', live, '--json']))
+    const inspect = ['inspect', BLOCK.executionDataId, '--data-dir', accessDir, '--json']
+    const ofRunning = lastJson<Inspected>(await sealsync(inspect))
+    assert.equal(sha256(JSON.stringify(ofRunning.block)), BLOCK.decodedSha256)
     assert.equal(
       lastJson<{ stopped: boolean }>(await sealsync(['stop', '--data-dir', accessDir, '--json'])).stopped,
       true
     )
     assert.equal(await again.ended(), 0)
     lastJson(await sealsync(['export', '--data-dir', accessDir, ...range, '--out', stopped, '--json']))
+    assert.deepEqual(lastJson(await sealsync(inspect)), ofRunning)
+    const unknown = await sealsync(['inspect', 'ab'.repeat(32), '--data-dir', accessDir])
+    assert.deepEqual([unknown.code, unknown.stderr.trim().split('\n').length], [1, 1], unknown.stderr)
     for (const name of readdirSync(chainFixture).filter((file) => file.endsWith('.car'))) {
       const expected = readFileSync(join(chainFixture, name))
       assert.ok(expected.equals(readFileSync(join(live, name))), `live ${name}`)

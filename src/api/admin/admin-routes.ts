@@ -30,7 +30,7 @@ export interface AdminPorts {
   /** Begins to stop the node; must return at once. */
   readonly stop: () => void
   readonly tracker: Pick<Tracker, 'blocks'>
-  readonly reader: Pick<ExecutionDataReader, 'find' | 'car'>
+  readonly reader: Pick<ExecutionDataReader, 'find' | 'car' | 'tree'>
   /** Takes a block's CAR, verified and durable when it resolves. Given at execution nodes only. */
   readonly ingest?: (
     block: IngestBlock,
@@ -105,6 +105,10 @@ async function exportBlocks(request: AdminRequest, ports: AdminPorts): Promise<A
     const block = await ports.reader.find(String(heightOf(request, 'height')))
     return { stream: ports.reader.car(block, { signal: request.signal }), contentType: CAR_CONTENT_TYPE }
   }
+  if (request.parameter('executionDataId') !== undefined) {
+    const id = executionDataIdOf(request)
+    return { stream: ports.reader.tree(id, { signal: request.signal }), contentType: CAR_CONTENT_TYPE }
+  }
   const from = heightOf(request, 'from')
   const to = heightOf(request, 'to')
   if (from > to) throw new ApiError('bad-height', `'from' (${from}) is above 'to' (${to})`)
@@ -131,7 +135,11 @@ function ingestBlockOf(request: AdminRequest): IngestBlock {
   const height = heightOf(request, 'height')
   const blockId = parseBlockId(request.parameter('blockId'))
   if (blockId === undefined) throw new ApiError('bad-block-id', "'blockId' is 64 hex digits")
-  const executionDataId = parseExecutionDataId(request.parameter('executionDataId'))
-  if (executionDataId === undefined) throw new ApiError('bad-request', "'executionDataId' is 64 hex digits")
-  return { height, blockId, executionDataId }
+  return { height, blockId, executionDataId: executionDataIdOf(request) }
+}
+
+function executionDataIdOf(request: AdminRequest): ExecutionDataId {
+  const id = parseExecutionDataId(request.parameter('executionDataId'))
+  if (id === undefined) throw new ApiError('bad-request', "'executionDataId' is 64 hex digits")
+  return id
 }

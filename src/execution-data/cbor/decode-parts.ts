@@ -187,7 +187,7 @@ function readPayloadMap(reader: CborReader): Payload {
     if (field === 0) keyParts = readKey(reader)
     else value = reader.bytes()
   }
-  return { keyParts, value: value ?? EMPTY_BYTES }
+  return { keyParts, value }
 }
 
 /** flow-go keeps a payload's key with a 16-bit count of parts: more are cut to the count modulo 65,536, and none is null. */

@@ -31,20 +31,33 @@ import { CborWriter } from './writer.ts'
 
 /** The core-deterministic encoding of the objects that blobs hold, as flow-go's `model/encoding/cbor` writes it. */
 
+const EMPTY = new Uint8Array(0)
 const UINT16 = 0xffff
 const UINT32 = 0xffff_ffff
 
-export function encodeChunk(chunk: ChunkExecutionData): Uint8Array {
+/** How a chunk is written. Anything but the current form only to repeat what an older producer wrote. */
+export interface ChunkForm {
+  /** 4, or 3: without transaction results. */
+  readonly code: 3 | 4
+  /** Null values of trie payloads stay null; otherwise they become empty, as flow-go has it since #8307. */
+  readonly nullValues: boolean
+}
+
+export const CURRENT_FORM: ChunkForm = Object.freeze({ code: 4, nullValues: false })
+
+export function encodeChunk(chunk: ChunkExecutionData, form: ChunkForm = CURRENT_FORM): Uint8Array {
   const writer = new CborWriter()
-  writer.map(4)
+  writer.map(form.code)
   key(writer, CHUNK, 0)
   list(writer, chunk.events, writeEvent)
   key(writer, CHUNK, 1)
   writeCollection(writer, chunk.collection)
   key(writer, CHUNK, 2)
-  writeTrieUpdate(writer, chunk.trieUpdate)
-  key(writer, CHUNK, 3)
-  list(writer, chunk.transactionResults, writeResult)
+  writeTrieUpdate(writer, chunk.trieUpdate, form)
+  if (form.code === 4) {
+    key(writer, CHUNK, 3)
+    list(writer, chunk.transactionResults, writeResult)
+  }
   return writer.finish()
 }
 
@@ -78,7 +91,7 @@ function list<T>(writer: CborWriter, items: readonly T[] | null, write: (writer:
 
 /** The undefined CID is an empty byte string (go-cid `MarshalBinary`). */
 function writeCid(writer: CborWriter, cid: CidBytes): void {
-  writer.bytes(cid ?? new Uint8Array(0))
+  writer.bytes(cid ?? EMPTY)
 }
 
 function writeBytes(writer: CborWriter, bytes: Uint8Array | null): void {
@@ -171,15 +184,19 @@ function writeSignature(writer: CborWriter, signature: TransactionSignature): vo
   writer.bytes(signature.extensionData)
 }
 
-function writeTrieUpdate(writer: CborWriter, update: TrieUpdate | null): void {
+function writeTrieUpdate(writer: CborWriter, update: TrieUpdate | null, form: ChunkForm): void {
   if (update === null) return writer.null()
   writer.map(3)
   key(writer, TRIE_UPDATE, 0)
   list(writer, update.paths, writeIdentifier)
   key(writer, TRIE_UPDATE, 1)
-  list(writer, update.payloads, writePayload)
+  list(writer, update.payloads, form.nullValues ? writePayload : writePayloadWithValue)
   key(writer, TRIE_UPDATE, 2)
   writer.fixed(update.rootHash, 32)
+}
+
+function writePayloadWithValue(writer: CborWriter, payload: Payload | null): void {
+  writePayload(writer, payload?.value === null ? { ...payload, value: EMPTY } : payload)
 }
 
 function writePayload(writer: CborWriter, payload: Payload | null): void {

@@ -28,6 +28,8 @@ export interface DecodedFrame {
   readonly bytes: Uint8Array
   /** Why there are no more bytes, when the frame did not end as it should. */
   readonly failure: ExecutionDataError | undefined
+  /** True when it was read to its very end, checksum and all, and the input goes on: only looked for in strict mode. */
+  readonly followed: boolean
 }
 
 interface Header {
@@ -88,7 +90,11 @@ export function* decodeFrameSteps(
   }
   const complete = at === plan.size
   if (options.strict) checkStrict(plan, bytes, { cursor, complete })
-  return { bytes: complete ? bytes : bytes.subarray(0, at), failure: plan.failure }
+  return {
+    bytes: complete ? bytes : bytes.subarray(0, at),
+    failure: plan.failure,
+    followed: options.strict && !cursor.ended
+  }
 }
 
 /** As `decodeFrameSteps`, at one go. */
