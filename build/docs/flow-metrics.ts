@@ -75,6 +75,7 @@ export const FLOW_METRICS: ReadonlySet<string> = new Set([
   'network_queue_inbound_connection_count',
   'network_queue_outbound_connection_count',
   'network_dht_routing_table_size',
+  'network_gossip_time_to_dial_peer_seconds',
   'consensus_compliance_sealed_height',
   'execution_runtime_last_executed_block_height'
 ])

@@ -1,4 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { labelSets } from '../util/index.ts'
+import { REQUEST_STATUS } from './errors.ts'
 
 export type ApiMetrics = ReturnType<typeof createApiMetrics>
 
@@ -6,10 +8,12 @@ export type ApiMetrics = ReturnType<typeof createApiMetrics>
 export type StatusClass = '2xx' | '3xx' | '4xx' | '5xx' | 'aborted'
 
 /** Why an answer did not get through whole. */
-export type CutReason = 'slow-reader' | 'client-gone' | 'source-failed' | 'stopped'
+const CUTS = ['slow-reader', 'client-gone', 'source-failed', 'stopped'] as const
+export type CutReason = (typeof CUTS)[number]
 
 /** What Node's parser refused before a request was there. */
-export type ProtocolFault = 'headers-too-large' | 'timeout' | 'malformed' | 'reset'
+const FAULTS = ['headers-too-large', 'timeout', 'malformed', 'reset'] as const
+export type ProtocolFault = (typeof FAULTS)[number]
 
 function requestMetrics(registers: Registry[]) {
   return {
@@ -101,9 +105,26 @@ function healthMetrics(registers: Registry[]) {
 
 /**
  * The room's metrics. Labels are closed enums: routes are names of the route table, never paths, so that no client can
- * make series. Check names come from the node's own list.
+ * make series; a listener gives its routes theirs with {@link presetRoute}. Check names come from the node's own list.
  */
 export function createApiMetrics(register: Registry) {
   const registers = [register]
-  return { ...requestMetrics(registers), ...connectionMetrics(registers), ...healthMetrics(registers) }
+  const metrics = { ...requestMetrics(registers), ...connectionMetrics(registers), ...healthMetrics(registers) }
+  const listener = ['metrics', 'api', 'admin']
+  for (const labels of labelSets({ listener, code: Object.keys(REQUEST_STATUS) })) metrics.refused.inc(labels, 0)
+  for (const labels of labelSets({ listener, reason: CUTS })) metrics.cuts.inc(labels, 0)
+  for (const labels of labelSets({ listener, reason: FAULTS })) metrics.protocolFaults.inc(labels, 0)
+  for (const labels of labelSets({ listener })) {
+    metrics.connections.set(labels, 0)
+    metrics.inFlight.set(labels, 0)
+    metrics.connectionsDropped.inc(labels, 0)
+  }
+  return metrics
+}
+
+/** Gives a route all its series, so that no request adds one. */
+export function presetRoute(metrics: ApiMetrics, labels: { readonly listener: string; readonly route: string }): void {
+  for (const status of ['2xx', '3xx', '4xx', '5xx', 'aborted']) metrics.requests.inc({ ...labels, status }, 0)
+  metrics.requestDuration.zero(labels)
+  metrics.responseBytes.inc(labels, 0)
 }

@@ -18,11 +18,13 @@ export class MemoryBudget {
     this.totalBytes = options.totalBytes
     const { metrics } = components
     this.#metrics = metrics
+    metrics.total.set(options.totalBytes)
     this.#accounts = new Map(
       ACCOUNT_NAMES.map((name) => {
         const capBytes = options.accountBytes[name]
         metrics.cap.set({ account: name }, capBytes)
         metrics.reserved.set({ account: name }, 0)
+        metrics.refused.inc({ account: name }, 0)
         const bytes = { capBytes, floorBytes: options.floorBytes[name] }
         return [name, new BudgetAccount(name, bytes, { total: this, metrics })]
       })

@@ -4,6 +4,7 @@ import { PRESSURE_LEVELS } from './pressure.ts'
 export interface BudgetMetrics {
   readonly reserved: Gauge<'account'>
   readonly cap: Gauge<'account'>
+  readonly total: Gauge
   readonly refused: Counter<'account'>
   readonly limit: Gauge
   readonly unaccounted: Gauge
@@ -26,6 +27,11 @@ export function createBudgetMetrics(register: Registry): BudgetMetrics {
       name: 'sealsync_budget_cap_bytes',
       help: 'Most bytes that an account of the memory budget may hold',
       labelNames: ['account'],
+      registers
+    }),
+    total: new Gauge({
+      name: 'sealsync_budget_total_bytes',
+      help: 'Most bytes that all accounts of the memory budget may hold together',
       registers
     }),
     refused: new Counter({

@@ -22,7 +22,7 @@ import type {
   ProviderRouter,
   WantState
 } from './exchange.ts'
-import { createExchangeMetrics, type ExchangeMetrics } from './metrics.ts'
+import { createExchangeMetrics, type ExchangeMetrics, temperatureOf } from './metrics.ts'
 import { type InboundEvents, ReceiveAccount } from './network/inbound-reader.ts'
 import type { ExchangeNetwork } from './network/network.ts'
 import type { LinkEvents } from './network/peer-link.ts'
@@ -112,6 +112,8 @@ export class ExchangeService implements Exchange {
         requestFilter: components.requestFilter,
         sendAccount: components.sendAccount ?? new ByteAccount('send', options.server.sendBytes),
         totals,
+        onServed: ({ hot, seconds }) =>
+          this.#metrics.serveSeconds.observe({ temperature: temperatureOf(hot) }, seconds),
         rttMs: (peer) => this.client.peer(peer)?.rttMs
       },
       options.server
@@ -266,7 +268,10 @@ export class ExchangeService implements Exchange {
       ledgerWants: this.server.ledgerWants,
       queuedBlocks: this.server.queuedBlocks,
       sendBytes: this.server.bytesInFlight,
-      receiveBytes: this.#receive.reservedBytes
+      receiveBytes: this.#receive.reservedBytes,
+      wantAgeSeconds: this.client.wantAgeSeconds(),
+      peerWindowBytes: this.client.peerWindowBytes(),
+      oldestQueuedSeconds: this.server.oldestQueuedSeconds
     }))
   }
 }

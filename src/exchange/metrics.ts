@@ -31,6 +31,9 @@ export class ExchangeTotals {
   lookupsEmpty = 0
   lookupsFailed = 0
   lookedUpBlocks = 0
+  readonly presencesReceived: Record<PresenceKind, number> = { have: 0, 'dont-have': 0 }
+  readonly presencesSent: Record<PresenceKind, number> = { have: 0, 'dont-have': 0 }
+  readonly haves: Record<HaveOutcome, number> = { kept: 0, broken: 0 }
   readonly wants: Record<WantOutcome, number> = {
     delivered: 0,
     aborted: 0,
@@ -65,6 +68,12 @@ export class ExchangeTotals {
  */
 export type WantOutcome = 'delivered' | 'aborted' | 'silent' | 'undelivered' | 'denied' | 'unsent' | 'lost'
 
+/** What a presence says. */
+export type PresenceKind = 'have' | 'dont-have'
+
+/** Whether a peer that acknowledged a want-block with HAVE delivered the block (`kept`) or did not (`broken`). */
+export type HaveOutcome = 'kept' | 'broken'
+
 /** Why something of a peer was not done. */
 export type Refusal =
   | 'filter'
@@ -91,6 +100,12 @@ export interface ExchangeLevels {
   readonly queuedBlocks: number
   readonly sendBytes: number
   readonly receiveBytes: number
+  /** Time since the oldest live want was made, and since the want that 1 % of the live ones are older than, seconds. */
+  readonly wantAgeSeconds: { readonly oldest: number; readonly p99: number }
+  /** Bytes that one peer may owe at a time: the smallest, the mean and the largest window. */
+  readonly peerWindowBytes: { readonly min: number; readonly mean: number; readonly max: number }
+  /** Time since the oldest block that waits to be sent was queued, seconds. */
+  readonly oldestQueuedSeconds: number
 }
 
 const NO_LEVELS: ExchangeLevels = {
@@ -100,7 +115,10 @@ const NO_LEVELS: ExchangeLevels = {
   ledgerWants: 0,
   queuedBlocks: 0,
   sendBytes: 0,
-  receiveBytes: 0
+  receiveBytes: 0,
+  wantAgeSeconds: { oldest: 0, p99: 0 },
+  peerWindowBytes: { min: 0, mean: 0, max: 0 },
+  oldestQueuedSeconds: 0
 }
 
 export interface ExchangeMetrics {
@@ -108,6 +126,7 @@ export interface ExchangeMetrics {
   readonly ackSeconds: Histogram
   readonly deliverySeconds: Histogram<'temperature'>
   readonly asksPerBlob: Histogram
+  readonly serveSeconds: Histogram<'temperature'>
   /** Says where the gauges are read. */
   levels(read: () => ExchangeLevels): void
 }
@@ -186,6 +205,12 @@ function defineCounters(register: Registry, totals: ExchangeTotals): void {
     read: () => totals.lookedUpBlocks
   })
   counter('messages_sent', 'messages sent', { read: () => totals.messagesSent })
+  counter('presences_received', 'presences received, by kind', { label: 'kind', read: () => totals.presencesReceived })
+  counter('presences_sent', 'presences queued for peers, by kind', { label: 'kind', read: () => totals.presencesSent })
+  counter('haves', 'want-blocks acknowledged with HAVE, by whether the block came', {
+    label: 'outcome',
+    read: () => totals.haves
+  })
   counter('refusals', 'things of peers not done, by reason', { label: 'reason', read: () => totals.refusals })
   counter('streams_opened', 'streams opened', {
     label: 'direction',
@@ -207,6 +232,28 @@ function defineLevels(register: Registry, read: () => ExchangeLevels): void {
   gauge('queued_blocks', 'blocks that wait to be sent', () => read().queuedBlocks)
   gauge('send_in_flight_bytes', 'bytes of blocks held for sending', () => read().sendBytes)
   gauge('receive_in_flight_bytes', 'bytes of blocks being received', () => read().receiveBytes)
+  gauge('oldest_queued_seconds', 'age of the oldest block that waits to be sent', () => read().oldestQueuedSeconds)
+  define(register, Gauge, {
+    name: 'sealsync_exchange_want_age_seconds',
+    help: 'age of the live wants: the oldest, and the one that 1 % are older than',
+    label: 'stat',
+    read: () => read().wantAgeSeconds
+  })
+  define(register, Gauge, {
+    name: 'sealsync_exchange_peer_window_bytes',
+    help: 'bytes that one peer may owe at a time: smallest, mean and largest window of the connected peers',
+    label: 'stat',
+    read: () => read().peerWindowBytes
+  })
+}
+
+/** The label of a want: of a blob just announced, or of an old one. */
+export const temperatureOf = (hot: boolean): 'hot' | 'cold' => (hot ? 'hot' : 'cold')
+
+/** Both series are there from the start, so that no peer makes one. */
+function temperatures(histogram: Histogram<'temperature'>): Histogram<'temperature'> {
+  for (const temperature of ['hot', 'cold']) histogram.zero({ temperature })
+  return histogram
 }
 
 /** Every metric of the room. Called once for a registry. */
@@ -227,17 +274,27 @@ export function createExchangeMetrics(register: Registry): ExchangeMetrics {
       buckets: [0.002, 0.01, 0.03, 0.06, 0.125, 0.25, 0.5, 1, 2],
       labelNames: []
     }),
-    deliverySeconds: histogram('delivery_seconds', {
-      help: 'first wanted to delivered',
-      // From a loopback blob to several rounds of back-off.
-      buckets: [0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1, 2, 4, 10, 60],
-      labelNames: ['temperature']
-    }),
+    deliverySeconds: temperatures(
+      histogram('delivery_seconds', {
+        help: 'first wanted to delivered',
+        // From a loopback blob to several rounds of back-off.
+        buckets: [0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1, 2, 4, 10, 60],
+        labelNames: ['temperature']
+      })
+    ),
     asksPerBlob: histogram('asks_per_blob', {
       help: 'peers asked until a blob was delivered',
       buckets: [1, 2, 3, 5, 10, 30],
       labelNames: []
     }),
+    serveSeconds: temperatures(
+      histogram('serve_seconds', {
+        help: "a peer's want queued for sending to the block given to its stream",
+        // From the next turn of the loop to a long queue behind a slow reader.
+        buckets: [0.0005, 0.002, 0.01, 0.05, 0.2, 1, 5, 20, 60],
+        labelNames: ['temperature']
+      })
+    ),
     levels: (next) => {
       source = next
     }

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
-export type AnnouncementResult = 'first' | 'vote' | 'conflict' | 'repeat' | 'equivocation' | 'old' | 'early' | 'beyond'
+const RESULTS = ['first', 'vote', 'conflict', 'repeat', 'equivocation', 'old', 'early', 'beyond'] as const
+export type AnnouncementResult = (typeof RESULTS)[number]
 
 export interface FeedMetrics {
   readonly sealedHeight: Gauge
@@ -21,7 +22,7 @@ export interface FeedMetrics {
 
 export function createFeedMetrics(register: Registry): FeedMetrics {
   const registers = [register]
-  return {
+  const metrics = {
     sealedHeight: new Gauge({
       name: 'consensus_compliance_sealed_height',
       help: 'Highest sealed height known',
@@ -31,6 +32,9 @@ export function createFeedMetrics(register: Registry): FeedMetrics {
     ...createAnnouncementMetrics(register),
     ...createWindowMetrics(register)
   }
+  for (const result of RESULTS) metrics.announcements.inc({ result }, 0)
+  for (const outcome of ['answered', 'idle']) metrics.requests.inc({ outcome }, 0)
+  return metrics
 }
 
 function createAnnouncementMetrics(register: Registry) {

@@ -56,6 +56,7 @@ export async function openData(
       )
     }
     const metrics = createStoreMetrics(register)
+    metrics.index(() => directory.database.stats())
     const index = directory.database.space('blobs')
     const segments = await SegmentBlockstore.open(
       { disk: nodeDisk, index, clock, rng, log, metrics },

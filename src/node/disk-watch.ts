@@ -20,7 +20,7 @@ export class DiskWatch implements Service {
   readonly #components: {
     readonly clock: Clock
     readonly logger: Logger
-    readonly metrics: Pick<NodeMetrics, 'diskFree'>
+    readonly metrics: Pick<NodeMetrics, 'diskFree' | 'diskTotal'>
   }
   readonly #options: DiskWatchOptions
   #freeBytes = Number.POSITIVE_INFINITY
@@ -28,7 +28,11 @@ export class DiskWatch implements Service {
   #stopped = false
 
   constructor(
-    components: { readonly clock: Clock; readonly logger: Logger; readonly metrics: Pick<NodeMetrics, 'diskFree'> },
+    components: {
+      readonly clock: Clock
+      readonly logger: Logger
+      readonly metrics: Pick<NodeMetrics, 'diskFree' | 'diskTotal'>
+    },
     options: DiskWatchOptions
   ) {
     this.#components = components
@@ -52,9 +56,10 @@ export class DiskWatch implements Service {
     const { clock, logger, metrics } = this.#components
     const wasOk = this.ok
     try {
-      const { bavail, bsize } = await statfs(this.#options.path)
+      const { bavail, blocks, bsize } = await statfs(this.#options.path)
       this.#freeBytes = bavail * bsize
       metrics.diskFree.set(this.#freeBytes)
+      metrics.diskTotal.set(blocks * bsize)
     } catch (error) {
       logger.warn({ path: this.#options.path, error: messageOf(error) }, 'cannot see how full the disk is')
     }

@@ -41,6 +41,7 @@ export async function createNode(
     { dataDir: config.dataDir, cacheBytes: context.memory.plan.cacheBytes }
   )
   context.memory.attach(data.warehouse)
+  context.metrics.uncleanStart.set(data.directory.uncleanOwner === undefined ? 0 : 1)
   try {
     const network = await createNetwork(context, data)
     const reading = createExecutionDataReading({

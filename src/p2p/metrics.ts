@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { labelSets } from '../util/index.ts'
 
 export type Direction = 'inbound' | 'outbound'
 
@@ -14,8 +15,11 @@ export function createP2pMetrics(register: Registry) {
   const collect = (): void => {
     for (const measure of measures) measure()
   }
-  const counter = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> =>
-    new Counter({ name, help, labelNames, registers })
+  const counter: MakeCounter = (name, help, labels) => {
+    const made = new Counter({ name, help, labelNames: Object.keys(labels ?? {}), registers })
+    if (labels !== undefined) for (const set of labelSets(labels)) made.inc(set, 0)
+    return made
+  }
   const gauge = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> =>
     new Gauge({ name, help, labelNames, registers })
   const measured = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> =>
@@ -26,24 +30,18 @@ export function createP2pMetrics(register: Registry) {
       measures.add(measure)
     },
     ...flowMetrics(counter, measured),
-    refusals: counter('sealsync_p2p_refusals_total', 'Connections the gater refused, by direction and reason.', [
-      'direction',
-      'reason'
-    ]),
+    dialSeconds: dialSeconds(registers),
+    refusals: counter('sealsync_p2p_refusals_total', 'Connections the gater refused, by direction and reason.', {
+      direction: DIRECTIONS,
+      reason: REFUSALS
+    }),
     handshakeFailures: counter(
       'sealsync_p2p_handshake_failures_total',
       'Connections that failed before they could be used, by direction and reason.',
-      ['direction', 'reason']
+      { direction: DIRECTIONS, reason: HANDSHAKE_FAILURES }
     ),
-    dials: counter('sealsync_p2p_dials_total', 'Dials by outcome.', ['outcome']),
-    backoffPeers: measured(
-      'sealsync_p2p_backoff_peers',
-      'Staked peers that wait for their next dial after a failed one.'
-    ),
-    connectedPeers: measured('sealsync_p2p_connected_peers', 'Staked peers connected, by role.', ['role']),
-    wantedPeers: measured('sealsync_p2p_wanted_peers', 'Staked peers to which a connection is kept, by role.', [
-      'role'
-    ]),
+    dials: counter('sealsync_p2p_dials_total', 'Dials by outcome.', { outcome: DIAL_OUTCOMES }),
+    ...peerMetrics(measured),
     duplicatesClosed: counter(
       'sealsync_p2p_duplicate_connections_closed_total',
       'Connections closed because the peer had a better one.'
@@ -52,8 +50,10 @@ export function createP2pMetrics(register: Registry) {
       'sealsync_p2p_dead_connections_total',
       'Connections cut because nothing came from the peer though it was pinged.'
     ),
-    cooldowns: counter('sealsync_p2p_cooldowns_total', 'Peers disconnected for misbehaviour, by reason.', ['reason']),
-    ...streamMetrics(counter, gauge),
+    cooldowns: counter('sealsync_p2p_cooldowns_total', 'Peers disconnected for misbehaviour, by reason.', {
+      reason: COOLDOWNS
+    }),
+    ...streamMetrics(registers, gauge),
     pingSeconds: new Histogram({
       name: 'sealsync_p2p_ping_seconds',
       help: 'Round trips of connection pings.',
@@ -64,8 +64,72 @@ export function createP2pMetrics(register: Registry) {
   }
 }
 
-type MakeCounter = <L extends string = never>(name: string, help: string, labelNames?: readonly L[]) => Counter<L>
+const DIRECTIONS: readonly Direction[] = ['inbound', 'outbound']
+/** `RefusalReason` of the gater. */
+const REFUSALS = [
+  'unknown-peer',
+  'ejected',
+  'cooldown',
+  'unknown-address',
+  'pending-known',
+  'pending-unknown',
+  'rate-known',
+  'rate-unknown'
+]
+/** What the stream counter names the errors of an upgrade. */
+const HANDSHAKE_FAILURES = ['limit', 'gater', 'security', 'wrong-peer', 'muxer', 'timeout', 'aborted', 'other']
+/** What the host names the end of a dial, and the peer manager's own `ok` and `timeout`. */
+const DIAL_OUTCOMES = [
+  'ok',
+  'refused',
+  'name',
+  'unreachable',
+  'timeout',
+  'aborted',
+  'gater',
+  'handshake',
+  'reset',
+  'other'
+]
+/** What a peer is sent away for: by the exchange (the first four), and by the announcements. */
+const COOLDOWNS = [
+  'stream flood',
+  'unsolicited blocks',
+  'oversize',
+  'malformed',
+  'wrong-role',
+  'bad-signature',
+  'unasked'
+]
+
+/** A counter, with all its series when its labels' values are given. */
+type MakeCounter = <L extends string = never>(
+  name: string,
+  help: string,
+  labels?: Readonly<Record<L, readonly string[]>>
+) => Counter<L>
 type MakeGauge = <L extends string = never>(name: string, help: string, labelNames?: readonly L[]) => Gauge<L>
+
+function peerMetrics(gauge: MakeGauge) {
+  return {
+    backoffPeers: gauge('sealsync_p2p_backoff_peers', 'Staked peers that wait for their next dial after a failed one.'),
+    connectedPeers: gauge('sealsync_p2p_connected_peers', 'Staked peers connected, by role.', ['role']),
+    wantedPeers: gauge('sealsync_p2p_wanted_peers', 'Staked peers to which a connection is kept, by role.', ['role'])
+  }
+}
+
+/** flow-go's (`module/metrics/unicast_manager.go`), with its buckets. */
+function dialSeconds(registers: Registry[]) {
+  const histogram = new Histogram<'success'>({
+    name: 'network_gossip_time_to_dial_peer_seconds',
+    help: 'Time of a dial to a peer until the connection stands (success) or fails.',
+    labelNames: ['success'],
+    buckets: [0.01, 0.1, 0.5, 1, 2, 5],
+    registers
+  })
+  for (const success of ['true', 'false']) histogram.zero({ success })
+  return histogram
+}
 
 function flowMetrics(counter: MakeCounter, gauge: MakeGauge) {
   return {
@@ -74,25 +138,30 @@ function flowMetrics(counter: MakeCounter, gauge: MakeGauge) {
     allowConnection: counter(
       'network_libp2p_resource_manager_allow_connection_total',
       'Connections let in or opened.',
-      ['direction', 'usefd']
+      { direction: DIRECTIONS, usefd: ['true'] }
     ),
-    blockConnection: counter('network_libp2p_resource_manager_block_connection_total', 'Connections refused.', [
-      'direction',
-      'usefd'
-    ]),
-    allowStream: counter('network_libp2p_resource_manager_allow_stream_total', 'Streams opened.', ['direction']),
-    blockStream: counter('network_libp2p_resource_manager_block_stream_total', 'Streams refused by a limit.', [
-      'direction'
-    ])
+    blockConnection: counter('network_libp2p_resource_manager_block_connection_total', 'Connections refused.', {
+      direction: DIRECTIONS,
+      usefd: ['true']
+    }),
+    allowStream: counter('network_libp2p_resource_manager_allow_stream_total', 'Streams opened.', {
+      direction: DIRECTIONS
+    }),
+    blockStream: counter('network_libp2p_resource_manager_block_stream_total', 'Streams refused by a limit.', {
+      direction: DIRECTIONS
+    })
   }
 }
 
-function streamMetrics(counter: MakeCounter, gauge: MakeGauge) {
+/** Protocols get their series when they are first used: the stream counter bounds them. */
+function streamMetrics(registers: Registry[], gauge: MakeGauge) {
   return {
-    streamsOpened: counter('sealsync_p2p_streams_opened_total', 'Streams opened, by protocol and direction.', [
-      'protocol',
-      'direction'
-    ]),
+    streamsOpened: new Counter<'protocol' | 'direction'>({
+      name: 'sealsync_p2p_streams_opened_total',
+      help: 'Streams opened, by protocol and direction.',
+      labelNames: ['protocol', 'direction'],
+      registers
+    }),
     openStreams: gauge('sealsync_p2p_open_streams', 'Streams open now, by protocol and direction.', [
       'protocol',
       'direction'

@@ -51,6 +51,7 @@ export interface PeerManagerComponents {
   readonly metrics: Pick<
     P2pMetrics,
     | 'dials'
+    | 'dialSeconds'
     | 'backoffPeers'
     | 'connectedPeers'
     | 'wantedPeers'
@@ -297,14 +298,19 @@ export class PeerManager implements Service {
     const { clock, dial, dialOutcome, log, metrics } = this.#components
     const controller = new AbortController()
     const timeout = clock.setTimer(this.#options.dialTimeoutMs, () => controller.abort(new DialTimeout()))
+    const startedAt = clock.now()
+    const took = (success: 'true' | 'false'): void =>
+      metrics.dialSeconds.observe({ success }, (clock.now() - startedAt) / 1000)
     state.dial = controller
     this.#dialling += 1
     try {
       await dial(state.identity, { signal: controller.signal })
       metrics.dials.inc({ outcome: 'ok' })
+      took('true')
     } catch (error) {
       const outcome = controller.signal.reason instanceof DialTimeout ? 'timeout' : dialOutcome(error)
       metrics.dials.inc({ outcome })
+      took('false')
       if (state.links.length === 0) state.failures += 1
       const { peerId, role } = state.identity
       log.debug({ peer: peerId, role, outcome, failures: state.failures, error: messageOf(error) }, 'dial failed')

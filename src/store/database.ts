@@ -1,6 +1,7 @@
 import { Level } from 'level'
 import { concatBytes } from '../util/index.ts'
 import { StoreError, toStoreError } from './errors.ts'
+import { type LevelStats, parseLevelStats } from './level-stats.ts'
 import type { KeyRange, KeyValueOperation, KeyValueSpace } from './key-value.ts'
 
 export interface DatabaseOptions {
@@ -59,6 +60,14 @@ export class Database {
   space(name: string): KeyValueSpace {
     if (!SPACE_NAME.test(name)) throw new RangeError(`not a name for a key-value space: ${name}`)
     return new LevelSpace(this.#level, name)
+  }
+
+  /** What the database says of itself; `undefined` while it is not open. Answered from memory. */
+  stats(): LevelStats | undefined {
+    if (this.#level.status !== 'open') return undefined
+    // The types of `level` leave out what only LevelDB can say.
+    const level = this.#level as unknown as { getProperty(name: string): string }
+    return parseLevelStats(level.getProperty('leveldb.stats'), level.getProperty('leveldb.approximate-memory-usage'))
   }
 
   /** Waits for what is under way. Idempotent; everything after it rejects with StoreError `closed`. */

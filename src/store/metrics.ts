@@ -1,4 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { labelSets } from '../util/index.ts'
+import type { LevelStats } from './level-stats.ts'
 
 export type StoreOperation = 'has' | 'getSize' | 'get' | 'put' | 'putMany' | 'deleteMany' | 'keys'
 
@@ -26,6 +28,8 @@ export interface StoreMetrics {
   readonly compactedBytes: Counter
   readonly reclaimedBytes: Counter
   readonly lostBlobs: Counter
+  /** Says where the figures of the index are read, when the registry is. */
+  index(read: () => LevelStats | undefined): void
 }
 
 /** From a memory hit to a disk that is in trouble. */
@@ -33,13 +37,26 @@ const SECONDS = [0.00005, 0.0002, 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10]
 /** An fdatasync: 0.1 ms on a disk with a protected cache, 10 ms on a spinning one, seconds under pressure. */
 const FSYNC_SECONDS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2]
 
+const OPERATIONS: readonly StoreOperation[] = ['has', 'getSize', 'get', 'put', 'putMany', 'deleteMany', 'keys']
+
 export function createStoreMetrics(register: Registry): StoreMetrics {
-  return {
+  const metrics = {
     ...createOperationMetrics(register),
     ...createCacheMetrics(register),
     ...createWriteMetrics(register),
-    ...createSegmentMetrics(register)
+    ...createSegmentMetrics(register),
+    ...createIndexMetrics(register)
   }
+  const outcome = ['ok', 'miss', 'error']
+  for (const labels of labelSets({ operation: OPERATIONS, outcome })) metrics.operations.inc(labels, 0)
+  for (const operation of OPERATIONS) metrics.operationSeconds.zero({ operation })
+  for (const direction of ['in', 'out']) metrics.operationBytes.inc({ direction }, 0)
+  for (const result of ['hit', 'joined', 'miss']) metrics.cacheRequests.inc({ result }, 0)
+  for (const synced of ['segment', 'index']) metrics.fsyncSeconds.zero({ of: synced })
+  for (const code of ['corrupt', 'disk-full', 'not-writable', 'io', 'overloaded', 'closed']) {
+    metrics.writeErrors.inc({ code }, 0)
+  }
+  return metrics
 }
 
 function createOperationMetrics(register: Registry) {
@@ -168,5 +185,51 @@ function createSegmentMetrics(register: Registry) {
       help: 'Bytes of torn tails that an opening cut off',
       registers
     })
+  }
+}
+
+/** Counted by LevelDB itself since it was opened, which is once a process. */
+function createIndexMetrics(register: Registry) {
+  let source: () => LevelStats | undefined = () => undefined
+  const define = (
+    kind: typeof Counter | typeof Gauge,
+    definition: { readonly name: string; readonly help: string; readonly key: keyof LevelStats }
+  ): void => {
+    new kind({
+      name: `sealsync_store_index_${definition.name}`,
+      help: definition.help,
+      registers: [register],
+      collect(this: Counter | Gauge) {
+        this.reset()
+        this.inc(source()?.[definition.key] ?? 0)
+      }
+    })
+  }
+  define(Gauge, { name: 'files', help: 'Table files of the index database', key: 'files' })
+  define(Gauge, { name: 'bytes', help: 'Bytes of the table files of the index database, in MiB steps', key: 'bytes' })
+  define(Gauge, {
+    name: 'memory_bytes',
+    help: 'Memory of the index database: write buffers and cached blocks',
+    key: 'memoryBytes'
+  })
+  define(Counter, {
+    name: 'compaction_seconds_total',
+    help: 'Time the index database spent on compaction, in whole seconds',
+    key: 'compactionSeconds'
+  })
+  define(Counter, {
+    name: 'compaction_read_bytes_total',
+    help: 'Bytes that compaction of the index database read, in MiB steps',
+    key: 'compactionReadBytes'
+  })
+  define(Counter, {
+    name: 'compaction_written_bytes_total',
+    help: 'Bytes that compaction of the index database wrote, in MiB steps',
+    key: 'compactionWrittenBytes'
+  })
+  return {
+    index(read: () => LevelStats | undefined): void {
+      source = read
+    }
   }
 }

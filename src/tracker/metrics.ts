@@ -9,7 +9,7 @@ export interface TrackerMetrics {
 
 export function createTrackerMetrics(register: Registry): TrackerMetrics {
   const registers = [register]
-  return {
+  const metrics = {
     trackSeconds: new Histogram({
       name: 'sealsync_tracker_track_duration_seconds',
       help: 'Duration of tracking one block, its synced batch included',
@@ -19,10 +19,12 @@ export function createTrackerMetrics(register: Registry): TrackerMetrics {
     tracked: new Counter({
       name: 'sealsync_tracker_blocks_total',
       help: 'Blocks given to the tracker: new, repeated (nothing written) or replaced (another block at a tracked height)',
-      labelNames: ['result'],
+      labelNames: ['result'] as const,
       registers
     }),
     lowestHeight: new Gauge({ name: 'sealsync_tracker_lowest_height', help: 'Lowest tracked height', registers }),
     highestHeight: new Gauge({ name: 'sealsync_tracker_highest_height', help: 'Highest tracked height', registers })
   }
+  for (const result of ['new', 'repeated', 'replaced']) metrics.tracked.inc({ result }, 0)
+  return metrics
 }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { Logger } from '../../log/logger.ts'
 import { type Clock, codeOf, messageOf } from '../../util/index.ts'
 import { ApiError, statusOf } from '../errors.ts'
-import type { ApiMetrics, CutReason, StatusClass } from '../metrics.ts'
+import { type ApiMetrics, type CutReason, presetRoute, type StatusClass } from '../metrics.ts'
 import type { HttpLimits } from '../options.ts'
 import { HttpCall } from './call.ts'
 import { refuseProtocol } from './protocol-fault.ts'
@@ -35,6 +35,8 @@ interface Connection {
 
 /** How long a client may go on sending a body that nobody reads, ms, so that it can read why it was refused. */
 const LINGER_MS = 1_000
+/** The label of requests that no route answers. */
+const NO_ROUTE = 'none'
 
 /** How long `stop` waits for the handlers of requests it has cut, ms: they were told by their signal. */
 const CUT_GRACE_MS = 1_000
@@ -63,6 +65,9 @@ export class HttpListener {
     this.#components = components
     this.#options = options
     this.#routes = new RouteTable(components.routes)
+    for (const route of [NO_ROUTE, ...components.routes.map(({ name }) => name)]) {
+      presetRoute(components.metrics, { listener: options.name, route })
+    }
     const { promise, reject } = Promise.withResolvers<never>()
     this.failed = promise
     this.failed.catch(() => {})
@@ -163,7 +168,7 @@ export class HttpListener {
     const { clock, metrics } = this.#components
     const listener = this.#options.name
     const startedAt = clock.now()
-    const labels = { listener, route: 'none' }
+    const labels = { listener, route: NO_ROUTE }
     const found = this.#callFor(request, response, { signal: state.abort.signal, labels })
     let whole = true
     try {

@@ -1,6 +1,6 @@
 import type { PeerIdText } from '../../model/index.ts'
 import { backoffMs } from '../../util/index.ts'
-import type { WantOutcome } from '../metrics.ts'
+import type { HaveOutcome, WantOutcome } from '../metrics.ts'
 import type { ClientOptions } from '../options.ts'
 import { AckFloor } from './ack-clock.ts'
 import { type ClockLimits, HotLimit, wantDelay } from './clocks.ts'
@@ -14,6 +14,12 @@ import type { WantTable } from './want-table.ts'
 
 /** Wants in a row for which all peers were busy, after which the rest is not tried. */
 const BUSY_IN_A_ROW = 16
+/** What became of a HAVE, where the way in which the ask ended says it. */
+const HAVE_OUTCOMES: Partial<Readonly<Record<WantOutcome, HaveOutcome>>> = {
+  delivered: 'kept',
+  undelivered: 'broken',
+  denied: 'broken'
+}
 /** A struck peer keeps wants that are younger: their answer may be on its way. */
 const YOUNG_MS = 600
 
@@ -226,7 +232,9 @@ export class Asking {
     const owner = want.owner
     if (owner === undefined) return
     want.owner = undefined
-    this.#components.metrics.totals.wants[outcome] += 1
+    const { totals } = this.#components.metrics
+    totals.wants[outcome] += 1
+    if (want.ackedBy === 'have' && HAVE_OUTCOMES[outcome] !== undefined) totals.haves[HAVE_OUTCOMES[outcome]] += 1
     this.#peers.get(owner)?.settled(want.key, want.charged)
     if (cancel) this.#components.link(owner)?.queueCancel(want.key, want.cancelEntry)
   }

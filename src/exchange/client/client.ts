@@ -1,6 +1,7 @@
 import { type Blob, type BlobCid, blobFromHashed, type DigestKey, type PeerIdText } from '../../model/index.ts'
 import { ExchangeError } from '../errors.ts'
 import type { WantState as WantReport } from '../exchange.ts'
+import { temperatureOf } from '../metrics.ts'
 import type { Presence, ReceivedBlock } from '../message/types.ts'
 import type { ExchangeOptions } from '../options.ts'
 import { AssignedPolicy } from './assigned-policy.ts'
@@ -54,6 +55,21 @@ export class ExchangeClient {
 
   get waitingFetches(): number {
     return this.#table.waiting
+  }
+
+  /** See `ExchangeLevels.wantAgeSeconds`. */
+  wantAgeSeconds(): { oldest: number; p99: number } {
+    const now = this.#components.clock.now()
+    const age = (want: Want | undefined): number => (want === undefined ? 0 : (now - want.createdAt) / 1000)
+    return { oldest: age(this.#table.oldest(0)), p99: age(this.#table.oldest(0.01)) }
+  }
+
+  /** See `ExchangeLevels.peerWindowBytes`. */
+  peerWindowBytes(): { min: number; mean: number; max: number } {
+    const windows = [...this.#peers.values()].map(({ windowBytes }) => windowBytes)
+    if (windows.length === 0) return { min: 0, mean: 0, max: 0 }
+    const sum = windows.reduce((total, bytes) => total + bytes, 0)
+    return { min: Math.min(...windows), mean: sum / windows.length, max: Math.max(...windows) }
   }
 
   /** Every want, for invariants and reports. */
@@ -151,6 +167,8 @@ export class ExchangeClient {
   }
 
   presences(peer: PeerIdText, presences: readonly Presence[]): void {
+    const { presencesReceived } = this.#components.metrics.totals
+    for (const { have } of presences) presencesReceived[have ? 'have' : 'dont-have'] += 1
     const state = this.#peers.get(peer)
     if (state !== undefined) this.#policy.presences(state, presences)
   }
@@ -238,7 +256,7 @@ export class ExchangeClient {
   #deliver(want: Want, blob: Blob, from: PeerState | undefined): void {
     const { clock, metrics } = this.#components
     const waited = (clock.now() - want.createdAt) / 1000
-    metrics.deliverySeconds.observe({ temperature: want.hot ? 'hot' : 'cold' }, waited)
+    metrics.deliverySeconds.observe({ temperature: temperatureOf(want.hot) }, waited)
     metrics.asksPerBlob.observe(want.asks)
     const waiters = [...want.waiters]
     this.#policy.delivered(want, from)

@@ -24,6 +24,16 @@ export class WantTable {
     return this.#waiting.size
   }
 
+  /** The oldest want that is younger than this share of them all; wants are kept in the order in which they were made. */
+  oldest(share: number): Want | undefined {
+    let skip = Math.floor(this.#all.size * share)
+    for (const want of this.#all.values()) {
+      if (skip === 0) return want
+      skip -= 1
+    }
+    return undefined
+  }
+
   get(key: DigestKey): Want | undefined {
     return this.#all.get(key)
   }

@@ -26,6 +26,14 @@ export interface LedgerWant {
   hot: boolean
   /** Bytes, once the store has said. */
   size: number | undefined
+  /** When it was first queued; the clock's time. */
+  queuedAt: number | undefined
+}
+
+/** A want and the time since it was queued, seconds. */
+export interface Served {
+  readonly hot: boolean
+  readonly seconds: number
 }
 
 /** A first-in first-out queue of digests from which any may be taken out. */
@@ -96,8 +104,14 @@ export class PeerLedger {
     this.hotQueue.delete(want.key)
     this.coldQueue.delete(want.key)
     want.hot = hot
+    want.queuedAt ??= this.#clock.now()
     want.state = 'queued'
     this.queueOf(want).push(want.key)
+  }
+
+  /** How long the heads of the two queues have waited, the longer of both, seconds; 0 when nothing is queued. */
+  queuedSeconds(): number {
+    return Math.max(this.#waited(this.hotQueue.peek()).seconds, this.#waited(this.coldQueue.peek()).seconds)
   }
 
   remove(key: DigestKey): void {
@@ -112,13 +126,15 @@ export class PeerLedger {
     return undefined
   }
 
-  noteSent(key: DigestKey): void {
+  /** To be called while the want is still there; says how long it waited. */
+  noteSent(key: DigestKey): Served {
     this.#recent.delete(key)
     this.#recent.set(key, this.#clock.now())
     for (const [oldest, at] of this.#recent) {
       if (this.#recent.size <= RECENT && this.#clock.now() - at < RECENT_MS) break
       this.#recent.delete(oldest)
     }
+    return this.#waited(key)
   }
 
   /** The stream broke: what was sent may never have come, so it may be asked for again. */
@@ -137,5 +153,11 @@ export class PeerLedger {
     if (age > RECENT_MS) return 'fresh'
     if (age < Math.max(this.#options.repeatWindowMs, 4 * (rttMs ?? 0))) return 'crossing'
     return this.#repeatBucket.tryTake(bytes) ? 'paid' : 'refused'
+  }
+
+  #waited(key: DigestKey | undefined): Served {
+    const want = key === undefined ? undefined : this.wants.get(key)
+    const now = this.#clock.now()
+    return { hot: want?.hot === true, seconds: (now - (want?.queuedAt ?? now)) / 1000 }
   }
 }

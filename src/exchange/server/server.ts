@@ -6,7 +6,7 @@ import type { MessageSummary, WantEntry } from '../message/types.ts'
 import type { ExchangeTotals } from '../metrics.ts'
 import type { ServerOptions } from '../options.ts'
 import { InFlight } from './in-flight.ts'
-import { type LedgerWant, PeerLedger } from './ledger.ts'
+import { type LedgerWant, PeerLedger, type Served } from './ledger.ts'
 import { Lookups } from './lookups.ts'
 import { Scheduler, type Turn } from './scheduler.ts'
 import { BlockWriter, type DataLink, type Outgoing } from './writer.ts'
@@ -29,10 +29,12 @@ export interface ServerComponents {
   readonly requestFilter: (peer: PeerIdText) => boolean
   readonly sendAccount: MemoryAccount
   readonly totals: ExchangeTotals
+  /** A block was given to its peer's stream. */
+  readonly onServed: (served: Served) => void
   readonly rttMs: (peer: PeerIdText) => number | undefined
 }
 
-interface Served {
+interface Customer {
   readonly ledger: PeerLedger
   readonly writer: BlockWriter
   readonly link: ServerLink
@@ -53,7 +55,7 @@ export class ExchangeServer {
   readonly #options: ServerOptions
   readonly #inFlight: InFlight
   readonly #scheduler: Scheduler
-  readonly #peers = new Map<PeerIdText, Served>()
+  readonly #peers = new Map<PeerIdText, Customer>()
   /** Who wants a digest: the reverse of the ledgers. */
   readonly #wanters = new Map<DigestKey, Set<PeerLedger>>()
   readonly #lookups: Lookups
@@ -83,6 +85,11 @@ export class ExchangeServer {
     let sum = 0
     for (const { ledger } of this.#peers.values()) sum += ledger.hotQueue.size + ledger.coldQueue.size
     return sum
+  }
+
+  /** Age of the block that has waited longest for its peer's stream, seconds; 0 when none waits. */
+  get oldestQueuedSeconds(): number {
+    return Math.max(0, ...[...this.#peers.values()].map(({ ledger }) => ledger.queuedSeconds()))
   }
 
   get bytesInFlight(): number {
@@ -191,7 +198,7 @@ export class ExchangeServer {
     for (const peer of [...this.#peers.keys()]) this.disconnected(peer)
   }
 
-  #want(served: Served, entry: WantEntry): void {
+  #want(served: Customer, entry: WantEntry): void {
     const { ledger } = served
     if (!ledger.entryBucket.tryTake(1)) {
       this.#refuse(served, entry, 'rate')
@@ -219,7 +226,7 @@ export class ExchangeServer {
   }
 
   /** The want is there already: what the peer said later holds, and it hears again what it may have missed. */
-  #merge(served: Served, known: LedgerWant, entry: WantEntry): void {
+  #merge(served: Customer, known: LedgerWant, entry: WantEntry): void {
     if (entry.wantType === 'block') known.type = 'block'
     known.form = entry.form
     known.sendDontHave = entry.sendDontHave
@@ -237,7 +244,8 @@ export class ExchangeServer {
       ackQueued: entry.ackQueued,
       state: 'waiting',
       hot: false,
-      size: undefined
+      size: undefined,
+      queuedAt: undefined
     }
     ledger.wants.set(want.key, want)
     const wanters = this.#wanters.get(want.key)
@@ -252,16 +260,17 @@ export class ExchangeServer {
     if (wanters?.delete(ledger) === true && wanters.size === 0) this.#wanters.delete(key)
   }
 
-  #refuse(served: Served, entry: WantEntry, reason: 'filter' | 'rate' | 'lookups' | 'repeat'): void {
+  #refuse(served: Customer, entry: WantEntry, reason: 'filter' | 'rate' | 'lookups' | 'repeat'): void {
     this.#components.totals.refusals[reason] += 1
     if (entry.sendDontHave) this.#presence(served, entry, false)
   }
 
-  #presence(served: Served, want: Pick<LedgerWant, 'key' | 'form'>, have: boolean): void {
+  #presence(served: Customer, want: Pick<LedgerWant, 'key' | 'form'>, have: boolean): void {
+    this.#components.totals.presencesSent[have ? 'have' : 'dont-have'] += 1
     served.link.queuePresence(want.key, encodePresence(want.key, want.form, have))
   }
 
-  #look(served: Served, want: LedgerWant): void {
+  #look(served: Customer, want: LedgerWant): void {
     want.state = 'looking'
     const { ledger } = served
     this.#lookups.add(async () => {
@@ -351,12 +360,12 @@ export class ExchangeServer {
     if (outgoing.length > 0) this.#write(served, outgoing)
   }
 
-  #write(served: Served, outgoing: readonly Outgoing[]): void {
+  #write(served: Customer, outgoing: readonly Outgoing[]): void {
     const { ledger, writer } = served
-    const { totals } = this.#components
+    const { totals, onServed } = this.#components
     for (const { blob } of outgoing) {
+      onServed(ledger.noteSent(blob.cid.key))
       this.#remove(ledger, blob.cid.key)
-      ledger.noteSent(blob.cid.key)
     }
     if (!writer.write(outgoing)) return
     for (const { blob } of outgoing) {
@@ -372,7 +381,7 @@ export class ExchangeServer {
   }
 
   /** It was here a moment ago: deleted meanwhile, or unreadable. The want stays. */
-  #onVanished(served: Served, want: LedgerWant): void {
+  #onVanished(served: Customer, want: LedgerWant): void {
     want.state = 'waiting'
     want.size = undefined
     if (want.sendDontHave) this.#presence(served, want, false)

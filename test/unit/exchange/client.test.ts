@@ -71,6 +71,16 @@ describe('what is known of a peer', () => {
     )
   })
 
+  test('the oldest want, and the one that a share of them is older than', () => {
+    const table = new WantTable(1000)
+    assert.equal(table.oldest(0), undefined)
+    const wants = Array.from({ length: 200 }, (_, index) => table.add(seededBlob(index, 10).cid, index))
+    assert.equal(table.oldest(0), wants[0])
+    assert.equal(table.oldest(0.01), wants[2])
+    table.move(wants[0]!, 'done')
+    assert.equal(table.oldest(0), wants[1])
+  })
+
   test('strikes double the cooldown, a delivery ends it', () => {
     const peer = newPeer()
     const { initialMs, maxMs } = options.cooldownMs

@@ -6,7 +6,7 @@ import { CID_V0, type WantEntry } from '#src/exchange/message/types.ts'
 import { ExchangeTotals } from '#src/exchange/metrics.ts'
 import { defaultExchangeOptions, type ServerOptions } from '#src/exchange/options.ts'
 import { InFlight } from '#src/exchange/server/in-flight.ts'
-import { type LedgerWant, PeerLedger } from '#src/exchange/server/ledger.ts'
+import { type LedgerWant, PeerLedger, type Served } from '#src/exchange/server/ledger.ts'
 import { Scheduler } from '#src/exchange/server/scheduler.ts'
 import { ExchangeServer } from '#src/exchange/server/server.ts'
 import { type Blob, blobOf, type DigestKey, type PeerIdText } from '#src/model/index.ts'
@@ -42,6 +42,7 @@ interface Bench {
   readonly server: ExchangeServer
   readonly blobs: MemoryBlobs
   readonly totals: ExchangeTotals
+  readonly waits: readonly Served[]
   readonly account: ByteAccount
   readonly link: (name: string) => TestLink
   readonly want: (name: string, cid: Pick<Blob, 'cid'>, change?: Partial<WantEntry>) => void
@@ -51,6 +52,7 @@ function bench(change: Partial<ServerOptions> = {}, allowed = true): Bench {
   const clock = new VirtualClock()
   const blobs = new MemoryBlobs()
   const totals = new ExchangeTotals()
+  const waits: Served[] = []
   const options = { ...limits, ...change }
   const account = new ByteAccount('send', options.sendBytes)
   const server = new ExchangeServer(
@@ -62,6 +64,7 @@ function bench(change: Partial<ServerOptions> = {}, allowed = true): Bench {
       requestFilter: () => allowed,
       sendAccount: account,
       totals,
+      onServed: (served) => waits.push(served),
       rttMs: () => 10
     },
     options
@@ -73,6 +76,7 @@ function bench(change: Partial<ServerOptions> = {}, allowed = true): Bench {
     server,
     blobs,
     totals,
+    waits,
     account,
     link(name) {
       const link = new TestLink()
@@ -94,7 +98,7 @@ function bench(change: Partial<ServerOptions> = {}, allowed = true): Bench {
 
 describe('what a peer gets', () => {
   test('the block that is there; DONT_HAVE, and the block later, for one that is not', async () => {
-    const { link, want, server, blobs, clock } = bench()
+    const { link, want, server, blobs, clock, waits, totals } = bench()
     const [here, later] = [seededBlob(1, 100), seededBlob(2, 100)]
     blobs.put(here)
     const a = link('a')
@@ -108,6 +112,28 @@ describe('what a peer gets', () => {
     await clock.run(20)
     assert.ok(a.sent.includes(later.bytes))
     assert.equal(server.ledgerWants, 0)
+    assert.equal(waits.map(({ hot }) => hot).join(), 'false,true')
+    assert.deepEqual(totals.presencesSent, { have: 0, 'dont-have': 1 })
+  })
+
+  test('a block that waits for its stream grows old, and its wait is told when it is sent', async () => {
+    const { link, want, server, blobs, clock, waits } = bench()
+    const [first, second] = [seededBlob(1, 300_000), seededBlob(2, 300_000)]
+    blobs.put(first)
+    blobs.put(second)
+    const a = link('a')
+    a.dataUnsentBytes = Number.MAX_SAFE_INTEGER
+    assert.equal(server.oldestQueuedSeconds, 0)
+    want('a', first)
+    await clock.run(3_000)
+    want('a', second)
+    await clock.run(5_000)
+    assert.equal(server.oldestQueuedSeconds, 5)
+    a.dataUnsentBytes = 0
+    server.dataReady(peer('a'))
+    await clock.run(5_010)
+    assert.equal(waits.map(({ seconds }) => Math.round(seconds)).join(), '5,2')
+    assert.equal(server.oldestQueuedSeconds, 0)
   })
 
   test('DONT_HAVE exactly when it was asked for', async () => {
@@ -299,7 +325,8 @@ describe('deficit round robin', () => {
               ackQueued: false,
               state: 'waiting',
               hot: false,
-              size
+              size,
+              queuedAt: undefined
             }
             ledger.wants.set(want.key, want)
             ledger.enqueue(want, false)
@@ -333,7 +360,8 @@ describe('deficit round robin', () => {
         ackQueued: false,
         state: 'waiting',
         hot,
-        size: 100_000
+        size: 100_000,
+        queuedAt: undefined
       }
       ledger.wants.set(want.key, want)
       ledger.enqueue(want, hot)
