@@ -5,11 +5,12 @@ import { fanOut } from './benchmarks/fan-out.ts'
 import { herd } from './benchmarks/herd.ts'
 import { oneByOne } from './benchmarks/one-by-one.ts'
 import { versusBoxo } from './benchmarks/versus-boxo.ts'
+import { chain } from './benchmarks/chain.ts'
 import { versusHelia } from './benchmarks/versus-helia.ts'
 import { type Benchmark, type BenchOptions, isContender } from './harness/bench.ts'
 import { renderReport } from './harness/report.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [herd, catchUp, oneByOne, fanOut, versusHelia, versusBoxo]
+const BENCHMARKS: readonly Benchmark[] = [herd, catchUp, chain, oneByOne, fanOut, versusHelia, versusBoxo]
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const
 
@@ -61,7 +62,7 @@ const FLAGS: Readonly<Record<string, Flag>> = {
   'silent-producer': { option: 'silentProducer', help: 'producers that stop dead half way', read: count },
   holders: { option: 'holders', help: 'nodes that hold everything (comma list)', read: counts },
   bytes: { option: 'bytes', help: 'bytes to fetch', read: size },
-  count: { option: 'count', help: 'blobs to fetch one by one', read: count },
+  count: { option: 'count', help: 'blobs to fetch one by one, or blocks of a chain', read: count },
   security: { option: 'security', help: 'tls or noise', read: readSecurity },
   'no-pin': { option: 'pin', help: 'leave the placing of processes to the kernel', switch: true, read: () => false },
   'node-flags': {

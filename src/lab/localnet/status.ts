@@ -8,6 +8,7 @@ export interface NodeStatus {
   readonly version: string
   readonly revision: string
   readonly peerId: string
+  readonly uptimeSeconds: number
   readonly heights: { readonly feed?: number; readonly highest?: number; readonly consecutive?: number }
   readonly payloadBytes: PayloadBytes
   readonly blobs: { readonly received: number; readonly unique: number }
@@ -120,6 +121,7 @@ export function parseNodeStatus(value: unknown): NodeStatus {
     version: textAt(from, 'version'),
     revision: textAt(from, 'revision'),
     peerId: textAt(from, 'peerId'),
+    uptimeSeconds: numberAt(from, 'uptimeSeconds'),
     heights: heightsOf(from),
     payloadBytes: numbersAt(objectAt(from, 'payloadBytes'), ['received', 'useful', 'duplicate', 'partial', 'sent']),
     blobs: numbersAt(objectAt(from, 'blobsExchanged'), ['received', 'unique']),

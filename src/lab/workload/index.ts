@@ -17,8 +17,9 @@ import { RandomBytes } from './random-bytes.ts'
  * event payloads and register values are random bytes, so that serialized sizes are as asked whatever compression does.
  *
  * By `sizeBytes`: a system chunk and up to twelve collections with transactions, events and register writes; the sum of all blobs
- * comes out within a fifth of the size from 16 KiB on. By `blobSize` and `blobsPerBlock`: one chunk a blob, each chunk one event that
- * fills a single blob to exactly that size; the block has those blobs and a root.
+ * comes out within a fifth of the size from 16 KiB on. By `chunkBytes`: the same kind of chunks, one for each size. By `blobSize` and
+ * `blobsPerBlock`: one chunk a blob, each chunk one event that fills a single blob to exactly that size; the block has those blobs
+ * and a root.
  */
 
 export type SyntheticBlockOptions = {
@@ -28,6 +29,7 @@ export type SyntheticBlockOptions = {
   readonly parent?: BlockId
 } & (
   | { /** Sum of the block's blobs, bytes; about. */ readonly sizeBytes: number }
+  | { /** Serialized length of each chunk, bytes; about. */ readonly chunkBytes: readonly number[] }
   | {
       /** 512 to 1,048,576 bytes. */
       readonly blobSize: number
@@ -69,6 +71,7 @@ export function syntheticBlock(options: SyntheticBlockOptions): BlockExecutionDa
   const random = new RandomBytes(name)
   const blockId = hash('sha256', name, 'hex') as BlockId
   if ('sizeBytes' in options) return { blockId, chunks: mixedChunks(options.sizeBytes, random) }
+  if ('chunkBytes' in options) return { blockId, chunks: options.chunkBytes.map((bytes) => mixedChunk(bytes, random)) }
   const { blobSize, blobsPerBlock } = options
   if (!Number.isInteger(blobSize) || blobSize < MIN_BLOB_BYTES || blobSize > MAX_BLOB_BYTES) {
     throw new RangeError(`a blob size is ${MIN_BLOB_BYTES} to ${MAX_BLOB_BYTES} bytes, not ${blobSize}`)
