@@ -78,7 +78,8 @@ export const defaultRequesterOptions: RequesterOptions = Object.freeze({
   maxInFlightBytes: 32 * MIB,
   // 16,384 × 300 bytes are 5 MiB.
   maxHintCids: 16_384,
-  concurrency: 16,
+  // A block without a hint takes three round trips: at 30 ms these are some 700 blocks a second. Bytes have a bound of their own.
+  concurrency: 64,
   hotHeights: 64,
   attemptTimeoutMs: 60_000,
   maxAttemptTimeoutMs: 600_000,

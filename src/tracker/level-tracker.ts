@@ -32,6 +32,18 @@ export interface LevelTrackerComponents {
   readonly metrics: TrackerMetrics
 }
 
+interface Job {
+  readonly block: SealedBlock
+  readonly cids: readonly BlobCid[]
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Change {
+  readonly result: 'new' | 'replaced'
+  readonly operations: readonly KeyValueOperation[]
+}
+
 interface Bounds {
   readonly lowest: Height | undefined
   readonly highest: Height | undefined
@@ -41,14 +53,19 @@ interface Bounds {
 /**
  * The tracker over a key-value space (records in `records.ts`).
  *
- * Invariants: a height is tracked wholly or not at all, since all its records are one synced batch; jobs run one after the
- * other, so that what one has read another cannot change; a blob's references are exactly the tracked heights that list it.
+ * What comes while a batch is being written is written together in the next: one sync for as many heights as wait.
+ *
+ * Invariants: a height is tracked wholly or not at all, since all its records are in one synced batch; one group is written at a
+ * time and has a height once, so that what a job has read no other can change; a blob's references are exactly the tracked
+ * heights that list it.
  */
 export class LevelTracker implements Tracker {
   readonly #components: LevelTrackerComponents
   readonly #options: TrackerOptions
   #bounds: Bounds
-  #lastJob: Promise<unknown> = Promise.resolve()
+  /** Bounded by whoever calls: a requester has as many heights in work as it has slots. */
+  readonly #waiting: Job[] = []
+  #writing = false
 
   private constructor(components: LevelTrackerComponents, options: TrackerOptions, bounds: Bounds) {
     this.#components = components
@@ -82,9 +99,16 @@ export class LevelTracker implements Tracker {
 
   /** Rejects with TrackerError `too-many-cids`, and with what the space throws; nothing has changed then. */
   track(block: SealedBlock, cids: readonly BlobCid[]): Promise<void> {
-    const job = this.#lastJob.then(() => this.#track(block, cids))
-    this.#lastJob = job.catch(() => undefined)
-    return job
+    const unique = [...new Map(cids.map((cid) => [cid.key, cid])).values()]
+    const { maxCidsPerBlock } = this.#options
+    if (unique.length > maxCidsPerBlock) {
+      const what = `block ${block.blockId} at height ${block.height} has ${unique.length} blobs`
+      return Promise.reject(new TrackerError('too-many-cids', `${what}, more than ${maxCidsPerBlock}`))
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ block, cids: unique, resolve, reject })
+      if (!this.#writing) void this.#writeGroups()
+    })
   }
 
   async isTracked(height: Height): Promise<boolean> {
@@ -121,27 +145,58 @@ export class LevelTracker implements Tracker {
     return undefined
   }
 
-  async #track(block: SealedBlock, cids: readonly BlobCid[]): Promise<void> {
+  async #writeGroups(): Promise<void> {
+    this.#writing = true
+    for (let group = this.#takeGroup(); group.length > 0; group = this.#takeGroup()) await this.#write(group)
+    this.#writing = false
+  }
+
+  /** What waits, up to `maxGroupCids` and each height once. */
+  #takeGroup(): Job[] {
+    const heights = new Set<Height>()
+    let cids = 0
+    let taken = 0
+    for (const job of this.#waiting) {
+      cids += job.cids.length
+      if (heights.has(job.block.height) || (taken > 0 && cids > this.#options.maxGroupCids)) break
+      heights.add(job.block.height)
+      taken += 1
+    }
+    return this.#waiting.splice(0, taken)
+  }
+
+  async #write(group: readonly Job[]): Promise<void> {
     const { clock, metrics, space } = this.#components
     const startedAt = clock.now()
-    const unique = [...new Map(cids.map((cid) => [cid.key, cid])).values()]
-    const { maxCidsPerBlock } = this.#options
-    if (unique.length > maxCidsPerBlock) {
-      throw new TrackerError(
-        'too-many-cids',
-        `block ${block.blockId} at height ${block.height} has ${unique.length} blobs, more than ${maxCidsPerBlock}`
-      )
+    try {
+      const before = await this.#blocksAt(group.map(({ block }) => block.height))
+      const changes = await Promise.all(group.map((job, at) => this.#changeOf(job, before[at])))
+      const operations = changes.flatMap((change) => change?.operations ?? [])
+      if (operations.length > 0) await space.batch(operations, { sync: true })
+      for (const [at, { block }] of group.entries()) {
+        const change = changes[at]
+        metrics.tracked.inc({ result: change?.result ?? 'repeated' })
+        if (change === undefined) continue
+        this.#extend(block.height)
+        metrics.trackSeconds.observe((clock.now() - startedAt) / 1000)
+      }
+      for (const { resolve } of group) resolve()
+    } catch (error) {
+      for (const { reject } of group) reject(error)
     }
-    const before = await this.blockAt(block.height)
-    const listed = before === undefined ? [] : await this.#listAt(block.height)
-    if (before !== undefined && isSame(before, block) && isSameSet(listed, unique)) {
-      metrics.tracked.inc({ result: 'repeated' })
-      return
-    }
-    await space.batch([...removal(before, listed), ...insertion(block, unique)], { sync: true })
-    this.#extend(block.height)
-    metrics.tracked.inc({ result: before === undefined ? 'new' : 'replaced' })
-    metrics.trackSeconds.observe((clock.now() - startedAt) / 1000)
+  }
+
+  /** What tracking the block changes; `undefined` when it is tracked just so. */
+  async #changeOf({ block, cids }: Job, before: TrackedBlock | undefined): Promise<Change | undefined> {
+    if (before === undefined) return { result: 'new', operations: insertion(block, cids) }
+    const listed = await this.#listAt(block.height)
+    if (isSame(before, block) && isSameSet(listed, cids)) return undefined
+    return { result: 'replaced', operations: [...removal(before, listed), ...insertion(block, cids)] }
+  }
+
+  async #blocksAt(heights: readonly Height[]): Promise<(TrackedBlock | undefined)[]> {
+    const values = await this.#components.space.getMany(heights.map(blockKey))
+    return values.map((value, at) => (value === undefined ? undefined : decodeBlock(heights[at] as Height, value)))
   }
 
   async #listAt(height: Height): Promise<BlobCid[]> {
@@ -169,8 +224,7 @@ async function edge(space: KeyValueSpace, reverse: boolean): Promise<Height | un
 }
 
 /** Takes away what a height has; comes before the insertion in one batch, where the later operation on a key counts. */
-function removal(block: TrackedBlock | undefined, cids: readonly BlobCid[]): KeyValueOperation[] {
-  if (block === undefined) return []
+function removal(block: TrackedBlock, cids: readonly BlobCid[]): KeyValueOperation[] {
   const { height, blockId } = block
   const keys = [
     blockKey(height),

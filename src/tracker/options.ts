@@ -4,13 +4,15 @@ export interface TrackerOptions {
    * of execution data, a thousand times the largest block there is.
    */
   readonly maxCidsPerBlock: number
+  /** Blobs of the heights that are written in one batch, unless one height alone has more: some 100 bytes each. */
+  readonly maxGroupCids: number
 }
 
-export const defaultTrackerOptions: TrackerOptions = Object.freeze({ maxCidsPerBlock: 262_144 })
+export const defaultTrackerOptions: TrackerOptions = Object.freeze({ maxCidsPerBlock: 262_144, maxGroupCids: 8_192 })
 
 /** Says what would break, one sentence a fault; empty when the options are fine. */
-export function validateTrackerOptions({ maxCidsPerBlock }: TrackerOptions): string[] {
-  return Number.isSafeInteger(maxCidsPerBlock) && maxCidsPerBlock >= 1
-    ? []
-    : [`maxCidsPerBlock must be a positive integer, not ${maxCidsPerBlock}: no block could be tracked`]
+export function validateTrackerOptions(options: TrackerOptions): string[] {
+  return Object.entries(options)
+    .filter(([, value]) => !(Number.isSafeInteger(value) && value >= 1))
+    .map(([name, value]) => `${name} must be a positive integer, not ${value}: no block could be tracked`)
 }

@@ -48,12 +48,7 @@ export class SegmentIndex {
     this.#space = space
   }
 
-  async locate(cid: BlobCid): Promise<Location | undefined> {
-    const value = await this.#space.get(digestKeyBytes(cid))
-    return value === undefined ? undefined : decodeLocation(value)
-  }
-
-  /** As `locate` for each, in one read of the database. */
+  /** Where each record is, in one read of the database. */
   async locateMany(cids: readonly BlobCid[]): Promise<(Location | undefined)[]> {
     const values = await this.#space.getMany(cids.map(digestKeyBytes))
     return values.map((value) => (value === undefined ? undefined : decodeLocation(value)))

@@ -1,4 +1,5 @@
 import type { BlobCid, DigestKey } from '../../model/index.ts'
+import { Answers } from './answers.ts'
 import { RECORD_HEADER_LENGTH, SEGMENT_HEADER_LENGTH } from './format.ts'
 import type { Checkpoint, Location, SegmentIndex, SegmentSpace } from './index-space.ts'
 
@@ -19,6 +20,7 @@ export const deadBytesOf = ({ liveBytes, end }: SegmentSpace): number => end - S
  */
 export class Ledger {
   readonly #index: SegmentIndex
+  readonly #answers = new Answers()
   readonly #unindexed = new Map<DigestKey, readonly [BlobCid, Location]>()
   readonly #segments: Map<number, SegmentSpace>
   /** Segments whose entry in the index is not the one here. */
@@ -73,16 +75,20 @@ export class Ledger {
   }
 
   async locate(cid: BlobCid): Promise<Location | undefined> {
-    return this.#unindexed.get(cid.key)?.[1] ?? this.#index.locate(cid)
+    const [location] = await this.locateMany([cid])
+    return location
   }
 
-  /** As `locate` for each, with one read of the index. */
+  /** As `locate` for each, with one read of the index at most. */
   async locateMany(cids: readonly BlobCid[]): Promise<(Location | undefined)[]> {
-    const known = cids.map((cid) => this.#unindexed.get(cid.key)?.[1])
-    const unknown = cids.filter((_, at) => known[at] === undefined)
+    const known = cids.map(({ key }) => this.#unindexed.get(key)?.[1] ?? this.#answers.get(key))
+    const unknown = cids.filter(({ key }) => !this.#unindexed.has(key) && !this.#answers.has(key))
     if (unknown.length === 0) return known
-    const found = (await this.#index.locateMany(unknown)).values()
-    return known.map((location) => location ?? found.next().value)
+    const { writes } = this.#answers
+    const read = await this.#index.locateMany(unknown)
+    unknown.forEach(({ key }, at) => this.#answers.keep(key, read[at], writes))
+    const found = new Map(unknown.map(({ key }, at) => [key, read[at]]))
+    return cids.map(({ key }, at) => known[at] ?? found.get(key))
   }
 
   /** CIDs of durable blobs, each once. */
@@ -144,7 +150,13 @@ export class Ledger {
     const count = this.#count - removed.size
     const bytes = this.#bytes - removedBytes
     const checkpoint = { ...position, count, bytes }
-    await this.#index.write({ added, removed: removed.keys(), segments, checkpoint })
+    const changing = [...gone, ...added.map(([{ key }]) => key)]
+    this.#answers.changing(changing)
+    try {
+      await this.#index.write({ added, removed: removed.keys(), segments, checkpoint })
+    } finally {
+      this.#answers.changing(changing)
+    }
     this.#unindexed.clear()
     this.#unindexedBytes = 0
     for (const [number, held] of segments) this.#set(number, held)

@@ -145,7 +145,7 @@ export class ChainNetwork {
       { clock: systemClock, http },
       {
         plan: {
-          ...{ name, role, dataDir, peerId, routing: 'none', fault: 'none' },
+          ...{ name, role, dataDir, peerId, routing: 'none', policy: 'assigned', fault: 'none' },
           ...{ listenAddress: address, dialAddress: address, logFile: join(this.#directory, `${name}.log`) }
         },
         launch: {

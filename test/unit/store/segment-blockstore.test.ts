@@ -284,6 +284,27 @@ void describe('segment store', () => {
     assert.deepEqual(again.segments.get(1), { liveBytes: 2 * 1_044, liveRecords: 2, end })
   })
 
+  void it('asks the index once for a blob on its way in or out, and anew after each change', async () => {
+    const machine = new Machine(1, { indexEveryRecords: 1 })
+    const store = await machine.open()
+    const [blob, other] = blobs(2) as [ReturnType<typeof randomBlob>, ReturnType<typeof randomBlob>]
+    const before = machine.index.reads
+    assert.equal(await store.has(blob.cid), false)
+    assert.equal(await store.get(blob.cid), undefined)
+    await store.put(blob)
+    assert.equal(machine.index.reads - before, 1)
+    await store.put(other)
+    // Till the index is written.
+    await new Promise(setImmediate)
+    assert.equal(await store.getSize(blob.cid), blob.bytes.length)
+    assert.deepEqual(await store.get(blob.cid), blob)
+    assert.equal(machine.index.reads - before, 3)
+    assert.equal(await store.deleteMany([blob.cid]), 1)
+    assert.equal(await store.has(blob.cid), false)
+    await store.put(blob)
+    assert.deepEqual(await store.get(blob.cid), blob)
+  })
+
   void it('opens with a few reads of the index, however many blobs there are', async () => {
     const machine = new Machine(1, { segmentBytes: 100_000 })
     const store = await machine.open()

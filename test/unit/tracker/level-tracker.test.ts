@@ -8,6 +8,7 @@ import {
   defaultTrackerOptions,
   LevelProgressStore,
   LevelTracker,
+  type TrackerOptions,
   validateTrackerOptions
 } from '#src/tracker/index.ts'
 import { VirtualClock } from '#test/support/virtual-clock.ts'
@@ -27,9 +28,9 @@ const cidOf = (number: number): BlobCid => {
   return BlobCid.fromDigest(digest)
 }
 
-function open(space: SimulatedKeyValue, maxCidsPerBlock?: number): Promise<LevelTracker> {
+function open(space: SimulatedKeyValue, options: Partial<TrackerOptions> = {}): Promise<LevelTracker> {
   const components = { space: space.attach(), clock: new VirtualClock(), metrics: createTrackerMetrics(new Registry()) }
-  return LevelTracker.open(components, maxCidsPerBlock === undefined ? {} : { maxCidsPerBlock })
+  return LevelTracker.open(components, options)
 }
 
 async function keysOf(tracker: LevelTracker, height: Height): Promise<string[]> {
@@ -114,12 +115,53 @@ void describe('tracker', () => {
     assert.deepEqual(await blocksOf(tracker, 0, 10), [1, 2])
   })
 
+  void it('writes what waits together, a height once in each group', async () => {
+    const space = new SimulatedKeyValue()
+    let batches = 0
+    space.faults = () => {
+      batches += 1
+      return undefined
+    }
+    const tracker = await open(space, { maxGroupCids: 6 })
+    const first = tracker.track(blockOf(1), [cidOf(1)])
+    const rest = [2, 3, 4, 5].map((height) => tracker.track(blockOf(height), [cidOf(height), cidOf(99)]))
+    const replaced = [blockOf(6, 1), blockOf(6)].map((block) =>
+      tracker.track(block, [cidOf(block.blockId === blockOf(6).blockId ? 7 : 6)])
+    )
+    const refused = tracker.track(
+      blockOf(8),
+      Array.from({ length: 7 }, (_, at) => cidOf(at))
+    )
+    await Promise.all([first, ...rest, ...replaced, refused])
+    // 1; 2, 3, 4; 5 and the first block of height 6; the second one; 8, which exceeds the bound alone.
+    assert.equal(batches, 5)
+    assert.deepEqual(await blocksOf(tracker, 0, 10), [1, 2, 3, 4, 5, 6, 8])
+    assert.equal((await tracker.blockAt(6))?.blockId, blockOf(6).blockId)
+    assert.equal(await tracker.latestHeightOf(cidOf(99)), 5)
+  })
+
+  void it('a group that cannot be written fails as a whole, and the next one goes on', async () => {
+    const space = new SimulatedKeyValue()
+    const tracker = await open(space)
+    let faults = 2
+    space.faults = () => (faults-- === 1 ? new Error('a write') : undefined)
+    const tracks = [1, 2, 3].map((height) => tracker.track(blockOf(height), [cidOf(height)]))
+    const results = await Promise.allSettled(tracks)
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'rejected']
+    )
+    await tracker.track(blockOf(2), [cidOf(2)])
+    assert.deepEqual(await blocksOf(tracker, 0, 10), [1, 2])
+  })
+
   void it('tracks each height wholly or not at all, whenever the power goes', async () => {
-    for (let operations = 1; operations < 12; operations += 1) {
+    // The first height alone, then two in each batch.
+    for (let operations = 1; operations <= 6; operations += 1) {
       const space = new SimulatedKeyValue()
       space.power = new Power(operations)
       const acknowledged = new Set<Height>()
-      const tracker = await open(space)
+      const tracker = await open(space, { maxGroupCids: 4 })
       const tracks = Array.from({ length: 12 }, async (_, height) => {
         await tracker.track(blockOf(height), [cidOf(height), cidOf(99)])
         acknowledged.add(height)
@@ -137,12 +179,13 @@ void describe('tracker', () => {
   })
 
   void it('refuses more blobs than a block can have, before it writes', async () => {
-    const tracker = await open(new SimulatedKeyValue(), 3)
+    const tracker = await open(new SimulatedKeyValue(), { maxCidsPerBlock: 3 })
     await tracker.track(blockOf(1), [1, 2, 3, 3, 3].map(cidOf))
     await assert.rejects(tracker.track(blockOf(2), [1, 2, 3, 4].map(cidOf)), { code: 'too-many-cids' })
     assert.equal(await tracker.isTracked(2), false)
     assert.deepEqual(validateTrackerOptions(defaultTrackerOptions), [])
-    assert.equal(validateTrackerOptions({ maxCidsPerBlock: 0 }).length, 1)
+    const wrong = { maxCidsPerBlock: 0, maxGroupCids: 0.5 }
+    assert.equal(validateTrackerOptions(wrong).length, 2)
   })
 
   void it('reads the pruned height at opening, and says what is damaged', async () => {
