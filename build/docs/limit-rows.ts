@@ -281,5 +281,6 @@ export const NOT_LISTED: ReadonlyMap<string, string> = new Map([
   ],
   ['requester.maxSearchAhead', 'the setting sync.search-ahead takes its place'],
   ['requester.maxInFlightBytes', 'the setting sync.search-ahead-bytes takes its place'],
-  ['requester.maxReportedHalts', 'length of a list in the status']
+  ['requester.maxReportedHalts', 'length of a list in the status'],
+  ['tracker.maxGroupCids', 'cuts what waits into batches; a height is written whole whatever it is']
 ])
