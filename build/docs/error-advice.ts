@@ -157,6 +157,7 @@ export const ERROR_ADVICE: Readonly<Record<string, Readonly<Record<string, strin
   },
   tracker: {
     corrupt: 'Restore the data directory from the backup, or begin anew with an empty one and the old key.',
-    'too-many-cids': DATA
+    'too-many-cids': DATA,
+    'blobs-gone': RETRIED
   }
 }

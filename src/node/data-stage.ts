@@ -70,7 +70,8 @@ export async function openData(
     const tracker = await LevelTracker.open({
       space: directory.database.space('tracker'),
       clock,
-      metrics: createTrackerMetrics(register)
+      metrics: createTrackerMetrics(register),
+      isStored: (cid) => blockstore.has(cid)
     })
     const progress = new LevelProgressStore({ space: directory.database.space('progress') })
     let open = true

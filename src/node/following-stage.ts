@@ -119,7 +119,10 @@ function createDownloader(context: NodeContext, parts: JobParts & { readonly mis
 /** Errors of download, tracking and decode: what halts the height, what ends the node; the rest is asked for again. */
 function classifyFailure(error: unknown): FailureKind {
   if (isMalformed(error)) return 'malformed'
-  if (error instanceof TrackerError) return error.code === 'too-many-cids' ? 'malformed' : 'fatal'
+  if (error instanceof TrackerError) {
+    if (error.code === 'blobs-gone') return 'transient'
+    return error.code === 'too-many-cids' ? 'malformed' : 'fatal'
+  }
   // More waits for the disk than may: it is taken again when the disk has caught up.
   if (error instanceof StoreError) return error.code === 'overloaded' ? 'transient' : 'fatal'
   return 'transient'

@@ -183,10 +183,22 @@ class BlockProvider implements Provider {
     return feed.lowestOffered ?? highest
   }
 
+  async #trackWhole(block: SealedBlock, signal: AbortSignal): Promise<TreeManifest> {
+    for (;;) {
+      const manifest = await this.#wait.forTree(block, { signal })
+      try {
+        await this.#components.tracker.track(block, manifest.cids)
+        return manifest
+      } catch (error) {
+        // Pruned with an older height in between: the tree is incomplete again, and is waited for again.
+        if (codeOf(error) !== 'blobs-gone') throw error
+      }
+    }
+  }
+
   async #announce(block: SealedBlock, signal: AbortSignal): Promise<void> {
-    const { tracker, sign, log, clock, feed, metrics, logger } = this.#components
-    const manifest = await this.#wait.forTree(block, { signal })
-    await tracker.track(block, manifest.cids)
+    const { sign, log, clock, feed, metrics, logger } = this.#components
+    const manifest = await this.#trackWhole(block, signal)
     const { height, blockId, executionDataId } = block
     const hint = manifest.cids.length <= MAX_HINT_CIDS ? manifest.cids : []
     const announcement = { height, blockId, executionDataId, announcedAtMs: clock.wallNow(), hint }

@@ -17,8 +17,8 @@ export interface Blockstore {
   put(blob: Blob): Promise<void>
   /** As `put` for each, in one group commit. */
   putMany(blobs: readonly Blob[]): Promise<void>
-  /** Resolves with how many were there. */
-  deleteMany(cids: readonly BlobCid[]): Promise<number>
+  /** Resolves, when they are gone for good, with how many were there and the sum of their lengths. */
+  deleteMany(cids: readonly BlobCid[]): Promise<BlockstoreStats>
   /** Every CID once, in no particular order; blobs put or deleted meanwhile may or may not appear. */
   keys(): AsyncIterable<BlobCid>
   /** Number of blobs and sum of their lengths. Kept up to date, costs nothing. */

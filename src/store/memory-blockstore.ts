@@ -32,14 +32,15 @@ export class MemoryBlockstore implements Blockstore {
     }
   }
 
-  async deleteMany(cids: readonly BlobCid[]): Promise<number> {
-    let deleted = 0
+  async deleteMany(cids: readonly BlobCid[]): Promise<BlockstoreStats> {
+    const deleted = { count: 0, bytes: 0 }
     for (const { key } of cids) {
       const blob = this.#blobs.get(key)
       if (blob === undefined) continue
       this.#blobs.delete(key)
       this.#bytes -= blob.bytes.length
-      deleted += 1
+      deleted.count += 1
+      deleted.bytes += blob.bytes.length
     }
     return deleted
   }

@@ -46,7 +46,7 @@ export class MeteredBlockstore implements Blockstore {
     this.#metrics.operationBytes.inc({ direction: 'in' }, bytes)
   }
 
-  deleteMany(cids: readonly BlobCid[]): Promise<number> {
+  deleteMany(cids: readonly BlobCid[]): Promise<BlockstoreStats> {
     return this.#timed('deleteMany', this.#store.deleteMany(cids), () => true)
   }
 

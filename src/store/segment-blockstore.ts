@@ -155,15 +155,17 @@ export class SegmentBlockstore implements Blockstore {
   }
 
   /** Rejects with StoreError `disk-full`, `not-writable`, `io`, `overloaded` or `closed`; batches before the failing one are done. */
-  async deleteMany(cids: readonly BlobCid[]): Promise<number> {
+  async deleteMany(cids: readonly BlobCid[]): Promise<BlockstoreStats> {
     this.#assertOpen()
     const unique = [...new Map(cids.map((cid) => [cid.key, cid])).values()]
-    let deleted = 0
+    const deleted = { count: 0, bytes: 0 }
     for (let at = 0; at < unique.length; at += DELETE_BATCH) {
       const batch = unique.slice(at, at + DELETE_BATCH)
-      deleted += await this.#deleteBatch(batch).catch((error: unknown) => {
+      const { count, bytes } = await this.#deleteBatch(batch).catch((error: unknown) => {
         throw toStoreError(error, 'cannot delete blobs')
       })
+      deleted.count += count
+      deleted.bytes += bytes
     }
     return deleted
   }
@@ -254,7 +256,7 @@ export class SegmentBlockstore implements Blockstore {
     return promise
   }
 
-  async #deleteBatch(cids: readonly BlobCid[]): Promise<number> {
+  async #deleteBatch(cids: readonly BlobCid[]): Promise<BlockstoreStats> {
     for (;;) {
       const waits = cids.flatMap((cid) => this.#pending.get(cid.key)?.done ?? [])
       if (waits.length === 0) break
@@ -263,12 +265,15 @@ export class SegmentBlockstore implements Blockstore {
     return this.#loop.exclusively(cids, async () => {
       const locations = await this.#ledger.locateMany(cids)
       const removed = new Map<BlobCid, Location>()
+      let bytes = 0
       cids.forEach((cid, at) => {
         const location = locations[at]
-        if (location !== undefined) removed.set(cid, location)
+        if (location === undefined) return
+        removed.set(cid, location)
+        bytes += location.length
       })
       if (removed.size > 0) await this.#loop.writeIndex(removed)
-      return removed.size
+      return { count: removed.size, bytes }
     })
   }
 

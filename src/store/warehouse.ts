@@ -78,7 +78,7 @@ export class Warehouse implements Blockstore {
     }
   }
 
-  async deleteMany(cids: readonly BlobCid[]): Promise<number> {
+  async deleteMany(cids: readonly BlobCid[]): Promise<BlockstoreStats> {
     this.#forget(cids)
     try {
       return await this.#store.deleteMany(cids)

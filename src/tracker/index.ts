@@ -1,6 +1,7 @@
 /** Which blobs belong to which height, and how far each service has come. */
 export { TrackerError, type TrackerErrorCode } from './errors.ts'
-export { LevelTracker, type LevelTrackerComponents } from './level-tracker.ts'
+export type { FreeBlobs, LooseRequest, PruneRequest, PruneStep } from './pruning.ts'
+export { LevelTracker, type LooseStep, type LevelTrackerComponents } from './level-tracker.ts'
 export { createTrackerMetrics, type TrackerMetrics } from './metrics.ts'
 export { defaultTrackerOptions, type TrackerOptions, validateTrackerOptions } from './options.ts'
 export { LevelProgressStore, type ProgressStore } from './progress.ts'

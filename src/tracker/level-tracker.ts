@@ -1,6 +1,7 @@
 import type { BlobCid, BlockId, Height, SealedBlock } from '../model/index.ts'
 import type { KeyValueOperation, KeyValueSpace } from '../store/key-value.ts'
 import type { Clock } from '../util/index.ts'
+import { insertion, isSame, isSameSet, removal, without } from './changes.ts'
 import { TrackerError } from './errors.ts'
 import type { TrackerMetrics } from './metrics.ts'
 import { defaultTrackerOptions, type TrackerOptions } from './options.ts'
@@ -11,18 +12,28 @@ import {
   blocksBetween,
   decodeBlock,
   decodeListPart,
-  encodeBlock,
-  encodeList,
   heightBytes,
   heightOfBlock,
   heightOfReference,
-  listKey,
   listOf,
+  listsEnd,
+  looseKey,
   PRUNED_KEY,
   readHeight,
-  referenceKey,
   referencesOf
 } from './records.ts'
+import {
+  type LooseRequest,
+  PRUNE_START,
+  type PruneRequest,
+  type PruneStep,
+  pruneOperations,
+  readLoose,
+  readPruneBatch,
+  settleOperations,
+  unreferenced,
+  unreferencedAbove
+} from './pruning.ts'
 import type { TrackedBlock, Tracker } from './tracker.ts'
 
 export interface LevelTrackerComponents {
@@ -30,6 +41,22 @@ export interface LevelTrackerComponents {
   readonly space: KeyValueSpace
   readonly clock: Clock
   readonly metrics: TrackerMetrics
+  /**
+   * Whether a blob is stored; asked before a block is tracked once something was pruned in this process. Without it nothing is
+   * asked, for whoever prunes nothing.
+   */
+  readonly isStored?: (cid: BlobCid) => Promise<boolean>
+}
+
+export interface LooseStep {
+  /** Blobs that nobody refers to, deleted. */
+  readonly freed: number
+  /** Blobs looked at that a height refers to. */
+  readonly kept: number
+  /** Whether others are due. */
+  readonly more: boolean
+  /** Whether some are marked that are not due yet. */
+  readonly waiting: boolean
 }
 
 interface Job {
@@ -40,7 +67,7 @@ interface Job {
 }
 
 interface Change {
-  readonly result: 'new' | 'replaced'
+  readonly result: 'new' | 'replaced' | 'pruned' | 'gone'
   readonly operations: readonly KeyValueOperation[]
 }
 
@@ -55,9 +82,13 @@ interface Bounds {
  *
  * What comes while a batch is being written is written together in the next: one sync for as many heights as wait.
  *
- * Invariants: a height is tracked wholly or not at all, since all its records are in one synced batch; one group is written at a
- * time and has a height once, so that what a job has read no other can change; a blob's references are exactly the tracked
- * heights that list it.
+ * Pruning: the pruned height is written first and synced; then blobs that no later height refers to are deleted, then the records.
+ * A crash in between leaves records of pruned heights, which nobody is told of and the next step takes away.
+ *
+ * Invariants: a height is tracked wholly or not at all, since all its records are in one synced batch; groups and steps of pruning run
+ * one after the other and a group has a height once, so that what one has read another cannot change (tracking and pruning exclude each
+ * other); a blob's references are exactly the tracked heights that list it, and those of pruned heights that are not gone yet;
+ * a block is not tracked when one of its blobs was deleted since it was downloaded.
  */
 export class LevelTracker implements Tracker {
   readonly #components: LevelTrackerComponents
@@ -66,6 +97,10 @@ export class LevelTracker implements Tracker {
   /** Bounded by whoever calls: a requester has as many heights in work as it has slots. */
   readonly #waiting: Job[] = []
   #writing = false
+  #lastTurn: Promise<unknown> = Promise.resolve()
+  #cursor = PRUNE_START
+  #looseCursor: Uint8Array | undefined
+  #hasFreed = false
 
   private constructor(components: LevelTrackerComponents, options: TrackerOptions, bounds: Bounds) {
     this.#components = components
@@ -77,10 +112,11 @@ export class LevelTracker implements Tracker {
   /** Reads the bounds. Throws TrackerError `corrupt`, and what the space throws. */
   static async open(components: LevelTrackerComponents, options: Partial<TrackerOptions> = {}): Promise<LevelTracker> {
     const pruned = await components.space.get(PRUNED_KEY)
+    const prunedTo = pruned === undefined ? undefined : readHeight(pruned)
     const bounds = {
-      lowest: await edge(components.space, false),
-      highest: await edge(components.space, true),
-      prunedTo: pruned === undefined ? undefined : readHeight(pruned)
+      lowest: await edge(components.space, false, prunedTo),
+      highest: await edge(components.space, true, prunedTo),
+      prunedTo
     }
     return new LevelTracker(components, { ...defaultTrackerOptions, ...options }, bounds)
   }
@@ -97,7 +133,7 @@ export class LevelTracker implements Tracker {
     return this.#bounds.prunedTo
   }
 
-  /** Rejects with TrackerError `too-many-cids`, and with what the space throws; nothing has changed then. */
+  /** Rejects with TrackerError `too-many-cids` or `blobs-gone`, and with what the space throws; nothing has changed then. */
   track(block: SealedBlock, cids: readonly BlobCid[]): Promise<void> {
     const unique = [...new Map(cids.map((cid) => [cid.key, cid])).values()]
     const { maxCidsPerBlock } = this.#options
@@ -111,11 +147,33 @@ export class LevelTracker implements Tracker {
     })
   }
 
+  /**
+   * One bounded step of pruning up to a height; what an earlier run left comes first. `free` is called while nothing is tracked. Rejects as it
+   * does, and with what the space throws; the next step goes on.
+   */
+  prune(request: PruneRequest): Promise<PruneStep> {
+    return this.#inTurn(() => this.#prune(request))
+  }
+
+  /** Notes blobs that may be nobody's, to be looked at by `freeLoose`. */
+  markLoose(cids: readonly BlobCid[]): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#components.space.batch(this.#looseOperations(cids), { sync: false })
+      this.#components.metrics.loose.inc({ outcome: 'marked' }, cids.length)
+    })
+  }
+
+  /** One bounded step through the blobs marked as loose: those that no height refers to are deleted, all are unmarked. */
+  freeLoose(request: LooseRequest): Promise<LooseStep> {
+    return this.#inTurn(() => this.#freeLoose(request))
+  }
+
   async isTracked(height: Height): Promise<boolean> {
-    return (await this.#components.space.get(blockKey(height))) !== undefined
+    return (await this.blockAt(height)) !== undefined
   }
 
   async blockAt(height: Height): Promise<TrackedBlock | undefined> {
+    if (height <= (this.#bounds.prunedTo ?? -1)) return undefined
     const value = await this.#components.space.get(blockKey(height))
     return value === undefined ? undefined : decodeBlock(height, value)
   }
@@ -129,12 +187,14 @@ export class LevelTracker implements Tracker {
   }
 
   async *cidsAt(height: Height): AsyncGenerator<BlobCid> {
+    if (height <= (this.#bounds.prunedTo ?? -1)) return
     for await (const [, value] of this.#components.space.entries(listOf(height))) yield* decodeListPart(value)
   }
 
   async *blocks(from: Height, to: Height): AsyncGenerator<TrackedBlock> {
-    if (from > to) return
-    for await (const [key, value] of this.#components.space.entries(blocksBetween(from, to))) {
+    const first = Math.max(from, (this.#bounds.prunedTo ?? -1) + 1)
+    if (first > to) return
+    for await (const [key, value] of this.#components.space.entries(blocksBetween(first, to))) {
       yield decodeBlock(heightOfBlock(key), value)
     }
   }
@@ -147,7 +207,7 @@ export class LevelTracker implements Tracker {
 
   async #writeGroups(): Promise<void> {
     this.#writing = true
-    for (let group = this.#takeGroup(); group.length > 0; group = this.#takeGroup()) await this.#write(group)
+    while (this.#waiting.length > 0) await this.#inTurn(() => this.#write(this.#takeGroup()))
     this.#writing = false
   }
 
@@ -173,30 +233,102 @@ export class LevelTracker implements Tracker {
       const changes = await Promise.all(group.map((job, at) => this.#changeOf(job, before[at])))
       const operations = changes.flatMap((change) => change?.operations ?? [])
       if (operations.length > 0) await space.batch(operations, { sync: true })
-      for (const [at, { block }] of group.entries()) {
-        const change = changes[at]
-        metrics.tracked.inc({ result: change?.result ?? 'repeated' })
-        if (change === undefined) continue
-        this.#extend(block.height)
-        metrics.trackSeconds.observe((clock.now() - startedAt) / 1000)
-      }
-      for (const { resolve } of group) resolve()
+      for (const [at, job] of group.entries()) this.#settle(job, changes[at]?.result ?? 'repeated')
+      metrics.trackSeconds.observe((clock.now() - startedAt) / 1000)
     } catch (error) {
       for (const { reject } of group) reject(error)
     }
   }
 
+  #settle({ block, resolve, reject }: Job, result: Change['result'] | 'repeated'): void {
+    this.#components.metrics.tracked.inc({ result })
+    if (result === 'gone') {
+      return reject(new TrackerError('blobs-gone', `blobs of height ${block.height} were pruned before it was tracked`))
+    }
+    if (result === 'new' || result === 'replaced') this.#extend(block.height)
+    resolve()
+  }
+
   /** What tracking the block changes; `undefined` when it is tracked just so. */
   async #changeOf({ block, cids }: Job, before: TrackedBlock | undefined): Promise<Change | undefined> {
-    if (before === undefined) return { result: 'new', operations: insertion(block, cids) }
+    if (block.height <= (this.#bounds.prunedTo ?? -1)) return { result: 'pruned', operations: this.#looseOperations(cids) }
+    if ((await this.#countGone(cids)) > 0) return { result: 'gone', operations: [] }
+    const inserted = insertion({ ...block, trackedAtMs: this.#components.clock.wallNow() }, cids)
+    if (before === undefined) return { result: 'new', operations: inserted }
     const listed = await this.#listAt(block.height)
     if (isSame(before, block) && isSameSet(listed, cids)) return undefined
-    return { result: 'replaced', operations: [...removal(before, listed), ...insertion(block, cids)] }
+    const left = this.#looseOperations(without(listed, cids))
+    return { result: 'replaced', operations: [...removal(before, listed), ...inserted, ...left] }
   }
 
   async #blocksAt(heights: readonly Height[]): Promise<(TrackedBlock | undefined)[]> {
     const values = await this.#components.space.getMany(heights.map(blockKey))
     return values.map((value, at) => (value === undefined ? undefined : decodeBlock(heights[at] as Height, value)))
+  }
+
+  /** Whatever was pruned since the download found it in the store would be missing for good. */
+  async #countGone(cids: readonly BlobCid[]): Promise<number> {
+    const { isStored } = this.#components
+    if (!this.#hasFreed || isStored === undefined) return 0
+    const stored = await Promise.all(cids.map(isStored))
+    return stored.filter((is) => !is).length
+  }
+
+  async #prune({ to, maxBlobs, free }: PruneRequest): Promise<PruneStep> {
+    const { space } = this.#components
+    const target = Math.max(to, this.#bounds.prunedTo ?? -1)
+    const batch = await readPruneBatch(space, { from: this.#cursor, to: target, maxBlobs })
+    await this.#setPrunedTo(batch.height)
+    const unreferenced = await unreferencedAbove(space, batch.references, batch.height)
+    if (unreferenced.length > 0) {
+      this.#hasFreed = true
+      await free(unreferenced)
+    }
+    // Not synced: what is lost of it is found and taken away again.
+    await space.batch(pruneOperations(batch), { sync: false })
+    this.#cursor = batch.next ?? { list: listsEnd(target), block: target + 1 }
+    return { references: batch.references.length, freed: unreferenced.length, more: batch.next !== undefined }
+  }
+
+  async #setPrunedTo(height: Height): Promise<void> {
+    const { lowest, highest, prunedTo } = this.#bounds
+    if (height <= (prunedTo ?? -1)) return
+    const operation = { type: 'put', key: PRUNED_KEY, value: heightBytes(height) } as const
+    await this.#components.space.batch([operation], { sync: true })
+    const isEmpty = highest === undefined || highest <= height
+    this.#bounds = {
+      lowest: isEmpty ? undefined : Math.max(lowest ?? 0, height + 1),
+      highest: isEmpty ? undefined : highest,
+      prunedTo: height
+    }
+    this.#publish()
+  }
+
+  async #freeLoose({ markedUntilMs, maxBlobs, free }: LooseRequest): Promise<LooseStep> {
+    const { metrics, space } = this.#components
+    const { due, next, waiting } = await readLoose(space, { from: this.#looseCursor, markedUntilMs, maxBlobs })
+    const nobodys = await unreferenced(space, due)
+    if (nobodys.length > 0) {
+      this.#hasFreed = true
+      await free(nobodys)
+    }
+    await space.batch(settleOperations(due), { sync: false })
+    this.#looseCursor = next
+    const kept = due.length - nobodys.length
+    metrics.loose.inc({ outcome: 'freed' }, nobodys.length)
+    metrics.loose.inc({ outcome: 'kept' }, kept)
+    return { freed: nobodys.length, kept, more: next !== undefined, waiting: waiting > 0 }
+  }
+
+  #looseOperations(cids: readonly BlobCid[]): KeyValueOperation[] {
+    const value = heightBytes(Math.max(0, Math.floor(this.#components.clock.wallNow())))
+    return cids.map((cid) => ({ type: 'put', key: looseKey(cid), value }))
+  }
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#lastTurn.then(run)
+    this.#lastTurn = turn.catch(() => undefined)
+    return turn
   }
 
   async #listAt(height: Height): Promise<BlobCid[]> {
@@ -218,39 +350,8 @@ export class LevelTracker implements Tracker {
   }
 }
 
-async function edge(space: KeyValueSpace, reverse: boolean): Promise<Height | undefined> {
-  for await (const [key] of space.entries({ ...ALL_BLOCKS, reverse, limit: 1 })) return heightOfBlock(key)
+async function edge(space: KeyValueSpace, reverse: boolean, prunedTo: Height | undefined): Promise<Height | undefined> {
+  const range = { ...ALL_BLOCKS, ...(prunedTo === undefined ? {} : { gte: blockKey(prunedTo + 1) }) }
+  for await (const [key] of space.entries({ ...range, reverse, limit: 1 })) return heightOfBlock(key)
   return undefined
-}
-
-/** Takes away what a height has; comes before the insertion in one batch, where the later operation on a key counts. */
-function removal(block: TrackedBlock, cids: readonly BlobCid[]): KeyValueOperation[] {
-  const { height, blockId } = block
-  const keys = [
-    blockKey(height),
-    blockIdKey(blockId),
-    ...cids.map((cid) => referenceKey(cid, height)),
-    ...encodeList(cids).map((_, part) => listKey(height, part))
-  ]
-  return keys.map((key) => ({ type: 'del', key }))
-}
-
-function insertion(block: SealedBlock, cids: readonly BlobCid[]): KeyValueOperation[] {
-  const { height, blockId } = block
-  const entries: (readonly [Uint8Array, Uint8Array])[] = [
-    [blockKey(height), encodeBlock(block)],
-    [blockIdKey(blockId), heightBytes(height)],
-    ...cids.map((cid) => [referenceKey(cid, height), new Uint8Array(0)] as const),
-    ...encodeList(cids).map((value, part) => [listKey(height, part), value] as const)
-  ]
-  return entries.map(([key, value]) => ({ type: 'put', key, value }))
-}
-
-function isSame(tracked: TrackedBlock, block: SealedBlock): boolean {
-  return tracked.blockId === block.blockId && tracked.executionDataId === block.executionDataId
-}
-
-function isSameSet(a: readonly BlobCid[], b: readonly BlobCid[]): boolean {
-  const keys = new Set(a.map((cid) => cid.key))
-  return a.length === b.length && b.every((cid) => keys.has(cid.key))
 }

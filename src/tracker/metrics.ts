@@ -5,6 +5,7 @@ export interface TrackerMetrics {
   readonly tracked: Counter<'result'>
   readonly lowestHeight: Gauge
   readonly highestHeight: Gauge
+  readonly loose: Counter<'outcome'>
 }
 
 export function createTrackerMetrics(register: Registry): TrackerMetrics {
@@ -18,13 +19,20 @@ export function createTrackerMetrics(register: Registry): TrackerMetrics {
     }),
     tracked: new Counter({
       name: 'sealsync_tracker_blocks_total',
-      help: 'Blocks given to the tracker: new, repeated (nothing written) or replaced (another block at a tracked height)',
+      help: 'Blocks given to the tracker: new, repeated (nothing written), replaced (another block at a tracked height), pruned (its height is gone) or gone (its blobs were pruned meanwhile)',
       labelNames: ['result'] as const,
       registers
     }),
     lowestHeight: new Gauge({ name: 'sealsync_tracker_lowest_height', help: 'Lowest tracked height', registers }),
+    loose: new Counter({
+      name: 'sealsync_tracker_loose_blobs_total',
+      help: "Blobs that may be nobody's: marked, and then freed or kept (a height refers to them)",
+      labelNames: ['outcome'] as const,
+      registers
+    }),
     highestHeight: new Gauge({ name: 'sealsync_tracker_highest_height', help: 'Highest tracked height', registers })
   }
-  for (const result of ['new', 'repeated', 'replaced']) metrics.tracked.inc({ result }, 0)
+  for (const result of ['new', 'repeated', 'replaced', 'pruned', 'gone']) metrics.tracked.inc({ result }, 0)
+  for (const outcome of ['marked', 'freed', 'kept']) metrics.loose.inc({ outcome }, 0)
   return metrics
 }

@@ -17,8 +17,9 @@ import type { TrackedBlock } from './tracker.ts'
  * 01 02                            pruned height u64
  * 02 ‖ digest 32 ‖ height u64      this height refers to this blob; the last of a blob's is its latest
  * 03 ‖ height u64 ‖ part u32       digests of the height's blobs, up to 1,024 a part
- * 04 ‖ height u64                  block id 32 ‖ execution data id 32
+ * 04 ‖ height u64                  block id 32 ‖ execution data id 32 ‖ when it was tracked, Unix ms u64
  * 05 ‖ block id 32                 height u64
+ * 06 ‖ digest 32                   a blob that may be nobody's any more: when that was seen, Unix ms u64
  * ```
  *
  * flow-go (`module/executiondatasync/tracker/storage.go`) keeps one latest height per blob instead of 02 ‖ digest ‖ height:
@@ -26,6 +27,7 @@ import type { TrackedBlock } from './tracker.ts'
  */
 const HEIGHT_LENGTH = 8
 const DIGESTS_PER_PART = 1024
+const BLOCK_LENGTH = 64 + HEIGHT_LENGTH
 
 export const PRUNED_KEY = Uint8Array.of(1, 2)
 
@@ -64,6 +66,23 @@ export function listOf(height: Height): { readonly gte: Uint8Array; readonly lt:
   return { gte: key(3, heightBytes(height)), lt: key(3, heightBytes(height + 1)) }
 }
 
+export const heightOfList = (listRecordKey: Uint8Array): Height => readHeight(listRecordKey, 1)
+
+/** Behind the last list of a height. */
+export const listsEnd = (height: Height): Uint8Array => key(3, heightBytes(height + 1))
+
+/** All references to a blob from heights above one. */
+export function referencesAbove(cid: BlobCid, height: Height): { readonly gte: Uint8Array; readonly lt: Uint8Array } {
+  return { ...referencesOf(cid), gte: referenceKey(cid, height + 1) }
+}
+
+/** All blobs that may be nobody's. */
+export const LOOSE = { gte: Uint8Array.of(6), lt: Uint8Array.of(7) } as const
+
+export const looseKey = (cid: BlobCid): Uint8Array => key(6, cid.digest)
+
+export const looseCid = (looseRecordKey: Uint8Array): BlobCid => Cid.fromDigest(looseRecordKey.subarray(1))
+
 /** The values of a height's list, in the order of their parts. */
 export function encodeList(cids: readonly BlobCid[]): Uint8Array[] {
   const parts: Uint8Array[] = []
@@ -96,15 +115,17 @@ export const ALL_BLOCKS = { gte: Uint8Array.of(4), lt: Uint8Array.of(5) } as con
 export const heightOfBlock = (blockRecordKey: Uint8Array): Height => readHeight(blockRecordKey, 1)
 
 export function encodeBlock(block: TrackedBlock): Uint8Array {
-  return new Uint8Array(Buffer.from(block.blockId + block.executionDataId, 'hex'))
+  const ids = Buffer.from(block.blockId + block.executionDataId, 'hex')
+  return new Uint8Array(Buffer.concat([ids, heightBytes(block.trackedAtMs)]))
 }
 
 export function decodeBlock(height: Height, value: Uint8Array): TrackedBlock {
-  if (value.length !== 64) throw corrupt('a block', value)
+  if (value.length !== BLOCK_LENGTH) throw corrupt('a block', value)
   return {
     height,
     blockId: toHex(value.subarray(0, 32)) as BlockId,
-    executionDataId: toHex(value.subarray(32)) as ExecutionDataId
+    executionDataId: toHex(value.subarray(32, 64)) as ExecutionDataId,
+    trackedAtMs: readHeight(value, 64)
   }
 }
 

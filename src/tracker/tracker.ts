@@ -4,6 +4,8 @@ export interface TrackedBlock {
   readonly height: Height
   readonly blockId: BlockId
   readonly executionDataId: ExecutionDataId
+  /** When it was tracked, Unix ms by the clock of then. */
+  readonly trackedAtMs: number
 }
 
 /**
@@ -11,7 +13,10 @@ export interface TrackedBlock {
  * durable; the consecutive height moves only over tracked heights.
  */
 export interface Tracker {
-  /** Idempotent for the same block. Tracking another block at a tracked height replaces it. Resolves when durable. */
+  /**
+   * Idempotent for the same block. Tracking another block at a tracked height replaces it, and a block of a pruned height is not
+   * tracked. Resolves when durable. While something is pruned it waits, and pruning waits for it.
+   */
   track(block: SealedBlock, cids: readonly BlobCid[]): Promise<void>
   isTracked(height: Height): Promise<boolean>
   blockAt(height: Height): Promise<TrackedBlock | undefined>

@@ -87,7 +87,7 @@ test('a long range is listed in pages', async () => {
   const node = await startNode()
   const id = 'a'.repeat(64)
   for (let height = 1; height <= EXPORT_PAGE_BLOCKS + 1; height += 1) {
-    const block = { height, blockId: id as BlockId, executionDataId: id as ExecutionDataId }
+    const block = { height, blockId: id as BlockId, executionDataId: id as ExecutionDataId, trackedAtMs: 0 }
     node.archive.blocksByHeight.set(height, block)
   }
   const first = (await node.client.getJson('/export', { query: { from: 0, to: 5_000 } })) as ExportPage

@@ -26,7 +26,7 @@ function largeBlock(archive: MemoryArchive, count: number): void {
   const executionDataId = blobs[0]?.cid.toExecutionDataId() as ExecutionDataId
   const blockId = parseBlockId('5'.repeat(64))
   assert.ok(blockId)
-  archive.add({ height: 500, blockId, executionDataId }, blobs)
+  archive.add({ height: 500, blockId, executionDataId, trackedAtMs: 0 }, blobs)
 }
 
 test('a CAR is the very file of the golden chain, by height and by block id', async () => {
@@ -279,7 +279,7 @@ test('a blob larger than the window is paid for, or not sent at all', async () =
   const blob = blobOf(Buffer.alloc(2 * MIB, 1))
   const blockId = parseBlockId('5'.repeat(64))
   assert.ok(blockId)
-  archive.add({ height: 500, blockId, executionDataId: blob.cid.toExecutionDataId() }, [blob])
+  archive.add({ height: 500, blockId, executionDataId: blob.cid.toExecutionDataId(), trackedAtMs: 0 }, [blob])
   const rich = await startApi(archive, { accountBytes: 2 * MIB })
   assert.ok((await ask(rich, '/v1/execution-data/500')).body.length > 2 * MIB)
   assert.equal(rich.account.reservedBytes, 0)

@@ -34,7 +34,7 @@ export function fixtureBlocks(): TrackedBlock[] {
   return lines.map((line) => {
     const { height, blockId, executionDataId } = JSON.parse(line) as Record<string, unknown>
     const ids = [parseBlockId(blockId), parseExecutionDataId(executionDataId)] as [BlockId, ExecutionDataId]
-    return { height: height as number, blockId: ids[0], executionDataId: ids[1] }
+    return { height: height as number, blockId: ids[0], executionDataId: ids[1], trackedAtMs: 0 }
   })
 }
 

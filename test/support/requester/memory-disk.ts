@@ -16,7 +16,7 @@ export class MemoryTracker implements TrackerPart {
 
   async track(block: SealedBlock, cids: readonly BlobCid[]): Promise<void> {
     const { height, blockId, executionDataId } = block
-    this.tracked.set(height, { height, blockId, executionDataId })
+    this.tracked.set(height, { height, blockId, executionDataId, trackedAtMs: 0 })
     this.cids.set(height, cids)
   }
 

@@ -43,7 +43,7 @@ export function blockstoreSuite(name: string, create: () => Promise<BlockstoreFi
       assert.equal(await store.has(cid), false)
       assert.equal(await store.getSize(cid), undefined)
       assert.equal(await store.get(cid), undefined)
-      assert.equal(await store.deleteMany([cid]), 0)
+      assert.deepEqual(await store.deleteMany([cid]), { count: 0, bytes: 0 })
       assert.deepEqual(await keysOf(store), [])
       assert.deepEqual(store.stats(), { count: 0, bytes: 0 })
     })
@@ -94,7 +94,8 @@ export function blockstoreSuite(name: string, create: () => Promise<BlockstoreFi
       await store.putMany(blobs)
       for (const blob of blobs) await store.get(blob.cid)
       const gone = blobs.slice(0, 8)
-      assert.equal(await store.deleteMany([...cidsOf(gone), ...cidsOf(gone), randomBlob(999, 5).cid]), 8)
+      const deleted = await store.deleteMany([...cidsOf(gone), ...cidsOf(gone), randomBlob(999, 5).cid])
+      assert.deepEqual(deleted, { count: 8, bytes: 2_400 })
       for (const blob of gone) {
         assert.equal(await store.has(blob.cid), false)
         assert.equal(await store.getSize(blob.cid), undefined)
@@ -110,7 +111,7 @@ export function blockstoreSuite(name: string, create: () => Promise<BlockstoreFi
     rule('keeps order between a put and a deletion that overlap', async (store) => {
       const blob = randomBlob(10, 2_000)
       const put = store.put(blob)
-      assert.equal(await store.deleteMany([blob.cid]), 1)
+      assert.deepEqual(await store.deleteMany([blob.cid]), { count: 1, bytes: 2_000 })
       await put
       assert.equal(await store.has(blob.cid), false)
       await store.put(blob)
@@ -136,7 +137,7 @@ export function blockstoreSuite(name: string, create: () => Promise<BlockstoreFi
           for (const blob of some) model.set(blob.cid.key, blob)
         } else {
           const there = some.filter((blob) => model.delete(blob.cid.key)).length
-          assert.equal(await store.deleteMany(cidsOf(some)), there)
+          assert.equal((await store.deleteMany(cidsOf(some))).count, there)
         }
         const probe = blobs[Math.floor(rng.next() * blobs.length)]
         if (probe === undefined) continue

@@ -179,7 +179,7 @@ void describe('warehouse', () => {
     store.gate = held.promise
     const get = warehouse.get(blob.cid)
     await Promise.resolve()
-    assert.equal(await warehouse.deleteMany([blob.cid]), 1)
+    assert.deepEqual(await warehouse.deleteMany([blob.cid]), { count: 1, bytes: blob.bytes.length })
     held.open()
     assert.equal(await get, blob)
     assert.equal(await warehouse.has(blob.cid), false)

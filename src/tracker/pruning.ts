@@ -1,0 +1,169 @@
+import type { BlobCid, DigestKey, Height } from '../model/index.ts'
+import type { KeyValueOperation, KeyValueSpace } from '../store/key-value.ts'
+import {
+  blockIdKey,
+  blocksBetween,
+  decodeBlock,
+  decodeListPart,
+  heightOfBlock,
+  heightOfList,
+  LOOSE,
+  looseCid,
+  looseKey,
+  listsEnd,
+  readHeight,
+  referenceKey,
+  referencesAbove,
+  referencesOf
+} from './records.ts'
+
+/** Deletes blobs for good; what is not there is passed over. */
+export type FreeBlobs = (cids: readonly BlobCid[]) => Promise<void>
+
+export interface PruneRequest {
+  /** Prune no height above this. */
+  readonly to: Height
+  /** References looked at in this step, a part of a list (1,024) more or less. */
+  readonly maxBlobs: number
+  readonly free: FreeBlobs
+}
+
+export interface PruneStep {
+  /** References taken away. */
+  readonly references: number
+  /** Blobs that no height refers to any more, deleted. */
+  readonly freed: number
+  /** Whether heights up to `to` are left. */
+  readonly more: boolean
+}
+
+export interface LooseRequest {
+  /** Only what was marked up to this wall-clock time, Unix ms. */
+  readonly markedUntilMs: number
+  readonly maxBlobs: number
+  readonly free: FreeBlobs
+}
+
+/** References of different blobs that are looked up at a time: each is a seek on a thread of the pool, which has four. */
+const LOOKUPS = 16
+
+/** One batch of what a step takes away, read and not yet touched. */
+export interface PruneBatch {
+  /** The height up to which this batch goes. */
+  readonly height: Height
+  readonly references: readonly (readonly [BlobCid, Height])[]
+  /** Keys of lists and blocks that go. */
+  readonly keys: readonly Uint8Array[]
+  /** Where the next batch begins; `undefined` when nothing is left up to the target. */
+  readonly next: PruneCursor | undefined
+}
+
+/** Where pruning goes on: what lies before is gone, and would only be slow to pass over again. */
+export interface PruneCursor {
+  readonly list: Uint8Array
+  readonly block: Height
+}
+
+/** The beginning of everything. */
+export const PRUNE_START: PruneCursor = { list: Uint8Array.of(3), block: 0 }
+
+/** Reads the lowest lists from a place on, up to so many references, and the blocks of the heights that are then empty. */
+export async function readPruneBatch(
+  space: KeyValueSpace,
+  request: { readonly from: PruneCursor; readonly to: Height; readonly maxBlobs: number }
+): Promise<PruneBatch> {
+  const { from, to, maxBlobs } = request
+  const references: (readonly [BlobCid, Height])[] = []
+  const keys: Uint8Array[] = []
+  let list: Uint8Array | undefined
+  let height = -1
+  for await (const [key, value] of space.entries({ gte: from.list, lt: listsEnd(to) })) {
+    if (references.length >= maxBlobs) {
+      list = key
+      break
+    }
+    height = heightOfList(key)
+    keys.push(key)
+    for (const cid of decodeListPart(value)) references.push([cid, height])
+  }
+  if (list === undefined) height = to
+  // A height whose list goes on keeps its block until the rest is gone.
+  const whole = list !== undefined && heightOfList(list) === height ? height - 1 : height
+  const blocks = await readBlocks(space, { from: from.block, to: whole, most: maxBlobs })
+  keys.push(...blocks.keys)
+  const done = list === undefined && blocks.next > to
+  return { height, references, keys, next: done ? undefined : { list: list ?? listsEnd(to), block: blocks.next } }
+}
+
+async function readBlocks(
+  space: KeyValueSpace,
+  { from, to, most }: { readonly from: Height; readonly to: Height; readonly most: number }
+): Promise<{ readonly keys: readonly Uint8Array[]; readonly next: Height }> {
+  const keys: Uint8Array[] = []
+  if (from > to) return { keys, next: from }
+  for await (const [key, value] of space.entries({ ...blocksBetween(from, to), limit: most })) {
+    keys.push(key, blockIdKey(decodeBlock(heightOfBlock(key), value).blockId))
+  }
+  const last = keys.at(-2)
+  return { keys, next: last !== undefined && keys.length === 2 * most ? heightOfBlock(last) + 1 : to + 1 }
+}
+
+/** Those of the blobs that no height above `height` refers to. */
+export function unreferencedAbove(
+  space: KeyValueSpace,
+  references: readonly (readonly [BlobCid, Height])[],
+  height: Height
+): Promise<BlobCid[]> {
+  const unique = new Map<DigestKey, BlobCid>(references.map(([cid]) => [cid.key, cid]))
+  return without(space, [...unique.values()], (cid) => referencesAbove(cid, height))
+}
+
+export function pruneOperations({ references, keys }: PruneBatch): KeyValueOperation[] {
+  return [...references.map(([cid, height]) => referenceKey(cid, height)), ...keys].map((key) => ({ type: 'del', key }))
+}
+
+/** Loose blobs marked up to a time, at most so many looked at; `more` when there may be others. */
+export async function readLoose(
+  space: KeyValueSpace,
+  { from, markedUntilMs, maxBlobs }: { from: Uint8Array | undefined; markedUntilMs: number; maxBlobs: number }
+): Promise<{ readonly due: readonly BlobCid[]; readonly next: Uint8Array | undefined; readonly waiting: number }> {
+  const due: BlobCid[] = []
+  let seen = 0
+  for await (const [key, value] of space.entries({ ...LOOSE, ...(from === undefined ? {} : { gte: from }) })) {
+    if (seen === maxBlobs) return { due, next: key, waiting: seen - due.length }
+    seen += 1
+    if (readHeight(value) <= markedUntilMs) due.push(looseCid(key))
+  }
+  return { due, next: undefined, waiting: seen - due.length }
+}
+
+/** Those of the blobs that no height refers to. */
+export function unreferenced(space: KeyValueSpace, cids: readonly BlobCid[]): Promise<BlobCid[]> {
+  return without(space, cids, referencesOf)
+}
+
+export function settleOperations(cids: readonly BlobCid[]): KeyValueOperation[] {
+  return cids.map((cid) => ({ type: 'del', key: looseKey(cid) }))
+}
+
+async function without(
+  space: KeyValueSpace,
+  cids: readonly BlobCid[],
+  rangeOf: (cid: BlobCid) => { readonly gte: Uint8Array; readonly lt: Uint8Array }
+): Promise<BlobCid[]> {
+  const free: BlobCid[] = []
+  for (let at = 0; at < cids.length; at += LOOKUPS) {
+    const some = cids.slice(at, at + LOOKUPS)
+    const empty = await Promise.all(some.map((cid) => isEmpty(space, rangeOf(cid))))
+    free.push(...some.filter((_, index) => empty[index]))
+  }
+  return free
+}
+
+async function isEmpty(
+  space: KeyValueSpace,
+  range: { readonly gte: Uint8Array; readonly lt: Uint8Array }
+): Promise<boolean> {
+  for await (const entry of space.entries({ ...range, limit: 1 })) return entry === undefined
+  return true
+}
