@@ -97,7 +97,8 @@ export class LevelTracker implements Tracker {
   /** Bounded by whoever calls: a requester has as many heights in work as it has slots. */
   readonly #waiting: Job[] = []
   #writing = false
-  #lastTurn: Promise<unknown> = Promise.resolve()
+  #turns = 0
+  #lastTurn: Promise<void> = Promise.resolve()
   #cursor = PRUNE_START
   #looseCursor: Uint8Array | undefined
   #hasFreed = false
@@ -251,7 +252,8 @@ export class LevelTracker implements Tracker {
 
   /** What tracking the block changes; `undefined` when it is tracked just so. */
   async #changeOf({ block, cids }: Job, before: TrackedBlock | undefined): Promise<Change | undefined> {
-    if (block.height <= (this.#bounds.prunedTo ?? -1)) return { result: 'pruned', operations: this.#looseOperations(cids) }
+    if (block.height <= (this.#bounds.prunedTo ?? -1))
+      return { result: 'pruned', operations: this.#looseOperations(cids) }
     if ((await this.#countGone(cids)) > 0) return { result: 'gone', operations: [] }
     const inserted = insertion({ ...block, trackedAtMs: this.#components.clock.wallNow() }, cids)
     if (before === undefined) return { result: 'new', operations: inserted }
@@ -325,9 +327,15 @@ export class LevelTracker implements Tracker {
     return cids.map((cid) => ({ type: 'put', key: looseKey(cid), value }))
   }
 
+  /** Runs alone, after what came before; at once when nothing does. */
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const turn = this.#lastTurn.then(run)
-    this.#lastTurn = turn.catch(() => undefined)
+    const turn = this.#turns === 0 ? run() : this.#lastTurn.then(run)
+    this.#turns += 1
+    this.#lastTurn = turn
+      .catch(() => undefined)
+      .then(() => {
+        this.#turns -= 1
+      })
     return turn
   }
 
