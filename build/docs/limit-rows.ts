@@ -221,7 +221,8 @@ const FILES: LimitSection = {
         'src/p2p/identity-table/parse.ts#MAX_IDENTITIES'
       ],
       defends: 'memory and start time: bytes and entries of the identity table',
-      at: 'the node does not start (`identity-table-invalid`, exit 3)'
+      at: 'the node does not start (`identity-table-invalid`, exit 3); while it runs, the table in force stays',
+      counters: ['sealsync_p2p_identity_table_loads_total{outcome="invalid"}']
     },
     {
       limits: ['src/p2p/network-key.ts#MAX_KEY_FILE_BYTES'],

@@ -16,6 +16,10 @@ const MEANING: Readonly<Record<string, string>> = {
   'memory is short: requests are refused until it eases':
     'The process nears its limit. Syncing goes on; see "Disk and memory" for what each level gives up. Raise `--memory` if it lasts.',
   'service failed': 'The node stops. `service` and `error` say what failed.',
+  'the identity table cannot be read; the one in force stays':
+    'The file was changed and is wrong: `error` names the entry and the field. Mend it; it is read again by itself.',
+  'the identity table has no place for this node: its peers will not talk to it':
+    '`why`: its entry is missing, or ejected. Readiness fails until the table has it again.',
   'did not stop': 'The stop goes on without it; exit code 70 follows when it was too late.',
   'fault of an announcing peer; its stream is reset':
     'An execution node sent what it must not: `why`. Tell its operator.',

@@ -20,6 +20,7 @@ const FINE: HealthInputs = {
   stall: undefined,
   halted: undefined,
   stopping: false,
+  admitted: true,
   diskOk: true
 }
 
@@ -28,6 +29,7 @@ const FAILING: Readonly<Record<(typeof HEALTH_CHECKS)[number], Partial<HealthInp
   stopping: { stopping: true },
   database: { databaseOpen: false },
   disk: { diskOk: false },
+  identity: { admitted: false },
   peers: { peersConnected: 0 },
   halted: { halted: { height: HEIGHT, reason: 'not well-formed CBOR' } },
   stall: {

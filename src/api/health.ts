@@ -12,7 +12,7 @@ export interface Check {
 }
 
 /** The checks of {@link healthChecks}, in their order. */
-export const HEALTH_CHECKS = ['stopping', 'database', 'disk', 'peers', 'halted', 'stall', 'lag'] as const
+export const HEALTH_CHECKS = ['stopping', 'database', 'disk', 'identity', 'peers', 'halted', 'stall', 'lag'] as const
 export type HealthCheckName = (typeof HEALTH_CHECKS)[number]
 
 export interface HealthInputs {
@@ -38,6 +38,8 @@ export interface HealthInputs {
   /** Set when the node found something it must not go past. */
   readonly halted: { readonly height: Height; readonly reason: string } | undefined
   readonly stopping: boolean
+  /** False when the identity table no longer has this node, or has it as ejected. */
+  readonly admitted: boolean
   /** False when the data directory's disk is too full to go on fetching. */
   readonly diskOk: boolean
 }
@@ -103,6 +105,13 @@ function resultOf(name: HealthCheckName, inputs: HealthInputs, options: HealthOp
       return inputs.diskOk
         ? { ok: true, reason: 'there is room on the disk' }
         : { ok: false, reason: "the data directory's disk is too full to fetch more: free some space" }
+    case 'identity':
+      return inputs.admitted
+        ? { ok: true, reason: 'the identity table has this node' }
+        : {
+            ok: false,
+            reason: 'the identity table does not have this node, or has it as ejected: no peer will talk to it'
+          }
     case 'peers':
       return peersCheck(inputs, options)
     case 'halted':

@@ -15,6 +15,8 @@ import {
   type Dht,
   type Host,
   IdentityTable,
+  IdentityWatch,
+  identityFile,
   loadDht,
   MemoryRecords,
   type NetworkKey,
@@ -23,6 +25,7 @@ import {
   readNetworkKey,
   StoredRecords
 } from '../p2p/index.ts'
+import type { Service } from '../util/index.ts'
 import type { NodeContext } from './context.ts'
 import type { NodeData } from './data-stage.ts'
 import { NodeError } from './errors.ts'
@@ -38,6 +41,8 @@ export interface NodeNetwork {
   readonly exchange: Exchange
   /** With routing `dht` alone. */
   readonly dht: Dht | undefined
+  /** Follows the identity file. */
+  readonly identities: Service
 }
 
 /**
@@ -50,11 +55,11 @@ export async function createNetwork(context: NodeContext, data: NodeData): Promi
   const table = new IdentityTable(await readIdentities(config.identitiesPath))
   const self = ownEntry(table, { key, config })
   const dht = config.routing === 'dht' ? await createDht(context, { data, key, table }) : undefined
+  const metrics = createP2pMetrics(register)
   const host = await createHost(
     {
-      ...{ key, table, clock, rng },
+      ...{ key, table, clock, rng, metrics },
       log: logger.child('p2p'),
-      metrics: createP2pMetrics(register),
       ...(dht === undefined ? {} : { services: dht.services })
     },
     {
@@ -86,7 +91,12 @@ export async function createNetwork(context: NodeContext, data: NodeData): Promi
     },
     { policy: config.policy }
   )
-  return { key, self, table, host, exchange, dht }
+  const identities = new IdentityWatch({
+    ...{ self: self.peerId, table, clock, metrics },
+    file: identityFile(config.identitiesPath),
+    log: logger.child('p2p')
+  })
+  return { key, self, table, host, exchange, dht, identities }
 }
 
 function createDht(

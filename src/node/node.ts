@@ -61,6 +61,7 @@ export async function createNode(
     services.add('exchange', network.exchange)
     const job = config.role === 'execution' ? await createProducing(context, parts) : createFollowing(context, parts)
     serving.attach(job)
+    services.add('identities', network.identities)
     services.add('api', serving.api)
     services.add('admin', serving.admin)
     services.add('addresses', serving.addressFile)

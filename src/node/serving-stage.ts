@@ -144,6 +144,7 @@ class NodeServing implements Serving {
             },
       halted: this.#job?.halted(),
       stopping: this.#stopping,
+      admitted: network.table.isAdmitted(network.self.peerId),
       diskOk: this.disk.ok
     }
   }

@@ -53,8 +53,11 @@ export interface HostPeer {
   readonly rttMs: number | null
 }
 
-/** Connections a table of this size may bring, twice over: for a moment a pair has two. */
-const connectionLimit = (peers: number): number => Math.max(64, 4 * peers)
+/**
+ * Connections a table may bring, twice over since for a moment a pair has two, and with room for a table that grows while the node
+ * runs. The gater admits the table alone; this is what stands behind it.
+ */
+const connectionLimit = (peers: number): number => Math.max(512, 8 * peers)
 
 interface Parts {
   readonly libp2p: Libp2p

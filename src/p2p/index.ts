@@ -29,6 +29,7 @@ export {
   parseIdentities,
   readIdentities
 } from './identity-table/parse.ts'
+export { type IdentityFile, IdentityWatch, identityFile } from './identity-table/watch.ts'
 export { IdentityTable, type StakedSet, type TableChange } from './identity-table/table.ts'
 export { createP2pMetrics, type P2pMetrics } from './metrics.ts'
 export {

@@ -50,6 +50,11 @@ export function createP2pMetrics(register: Registry) {
       'sealsync_p2p_dead_connections_total',
       'Connections cut because nothing came from the peer though it was pinged.'
     ),
+    identityLoads: counter(
+      'sealsync_p2p_identity_table_loads_total',
+      'Changes of the identity file that were looked at, by outcome: replaced, unchanged, invalid.',
+      { outcome: ['replaced', 'unchanged', 'invalid'] }
+    ),
     cooldowns: counter('sealsync_p2p_cooldowns_total', 'Peers disconnected for misbehaviour, by reason.', {
       reason: COOLDOWNS
     }),

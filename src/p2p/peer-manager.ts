@@ -5,7 +5,7 @@
  * A failed dial is repeated after a growing, jittered pause; a connection that lasted ends the back-off. Two connections of
  * one pair are reduced to one after both sides have had time to see both: kept is the one that the lower id opened, of
  * several such the newest (an older one is then the remains of a peer that restarted). Both sides apply the same rule, so
- * whichever closes first closes the same one. What leaves the table is disconnected.
+ * whichever closes first closes the same one. What leaves the table is disconnected, what moves is dialled anew.
  *
  * Invariants: at most one dial per peer runs, at most `maxParallelDials` in all; a peer has a timer or a dial or a
  * connection or a place in the ready list, never none while the manager runs; states, lists and timers are bounded by the
@@ -13,27 +13,12 @@
  */
 import type { NodeIdentity, PeerIdText, Role } from '../model/index.ts'
 import type { Logger } from '../log/logger.ts'
-import {
-  type BackoffOptions,
-  backoffMs,
-  type Clock,
-  messageOf,
-  type Rng,
-  type Service,
-  type Timer
-} from '../util/index.ts'
+import { type BackoffOptions, backoffMs, type Clock, messageOf, type Rng, type Service } from '../util/index.ts'
 import type { Cooldowns } from './cooldowns.ts'
 import type { IdentityTable, TableChange } from './identity-table/table.ts'
 import type { Direction, P2pMetrics } from './metrics.ts'
 import type { PeerManagerOptions } from './options.ts'
-
-/** One authenticated connection. */
-export interface PeerLink {
-  readonly id: string
-  readonly peer: PeerIdText
-  readonly direction: Direction
-  close(why: string): void
-}
+import { DialTimeout, type HeldLink, type PeerLink, type PeerState } from './peer-state.ts'
 
 /** Opens a connection to the table's address of a peer. Rejects with an error whose outcome `dialOutcome` can name. */
 export type Dial = (identity: NodeIdentity, options: { readonly signal: AbortSignal }) => Promise<void>
@@ -80,23 +65,6 @@ export interface PeerStatus {
 
 /** More links of one peer than this are reduced at once: only a peer out of its mind opens them. */
 const MAX_LINKS_PER_PEER = 3
-
-interface HeldLink {
-  readonly link: PeerLink
-  readonly openedAt: number
-}
-
-interface PeerState {
-  identity: NodeIdentity
-  /** Whether this node dials without waiting for the other. */
-  readonly ours: boolean
-  /** Oldest first. */
-  readonly links: HeldLink[]
-  failures: number
-  timer: Timer | undefined
-  settle: Timer | undefined
-  dial: AbortController | undefined
-}
 
 export class PeerManager implements Service {
   readonly #components: PeerManagerComponents
@@ -199,12 +167,11 @@ export class PeerManager implements Service {
       const lasted = this.#components.clock.now() - held.openedAt
       state.failures = lasted >= this.#options.stableMs ? 0 : state.failures + 1
       this.#emit('disconnected', state)
-      if (this.#isWanted(state.identity)) this.#schedule(state)
-      else this.#forget(state)
+      this.#settleState(state)
     }
   }
 
-  #tableChanged({ removed }: TableChange): void {
+  #tableChanged({ removed, moved }: TableChange): void {
     for (const state of [...this.#states.values()]) {
       const identity = this.#components.table.byPeerId(state.identity.peerId)
       if (identity !== undefined) state.identity = identity
@@ -216,7 +183,24 @@ export class PeerManager implements Service {
       if (state.links.length === 0) this.#forget(state)
       for (const { link } of [...state.links]) link.close('no longer admitted')
     }
+    for (const { peerId } of moved) this.#startOver(peerId)
     this.#addWanted()
+  }
+
+  /** A peer at another address, or in another role: what stands belongs to the old one. */
+  #startOver(peer: PeerIdText): void {
+    const state = this.#states.get(peer)
+    if (state === undefined) return
+    this.#unschedule(state)
+    state.dial?.abort(new Error('the peer has moved'))
+    state.failures = 0
+    for (const { link } of [...state.links]) link.close('moved')
+    if (state.links.length === 0 && state.dial === undefined) this.#settleState(state)
+  }
+
+  #settleState(state: PeerState): void {
+    if (this.#isWanted(state.identity)) this.#schedule(state)
+    else this.#forget(state)
   }
 
   #addWanted(): void {
@@ -376,12 +360,5 @@ export class PeerManager implements Service {
     metrics.wantedPeers.reset()
     for (const [role, value] of connected) metrics.connectedPeers.set({ role }, value)
     for (const [role, value] of wanted) metrics.wantedPeers.set({ role }, value)
-  }
-}
-
-class DialTimeout extends Error {
-  constructor() {
-    super('the dial took too long')
-    this.name = 'DialTimeout'
   }
 }

@@ -158,3 +158,31 @@ test('a flood of sockets that never shake hands does not keep a staked peer out'
     await Promise.all([host.stop(), other.stop()])
   }
 })
+
+test('a node that joins, moves, and is let in again is dialled; names are addresses too', async () => {
+  const [left, right, elsewhere] = await members(3)
+  assert.ok(left && right && elsewhere)
+  const keeperTable = tableOf([left])
+  const keeper = await hostOf(left, keeperTable)
+  const byName = { ...right.identity, host: 'localhost' }
+  let other = await hostOf(right, tableOf([left, right]))
+  try {
+    await Promise.all([keeper.start(), other.start()])
+    const connected = (): boolean => keeper.peers.connected().length === 1 && other.peers.connected().length === 1
+    keeperTable.replace([left.identity, byName])
+    await until(connected)
+    keeperTable.replace([left.identity, { ...byName, ejected: true }])
+    await until(() => keeper.libp2p.getConnections().length === 0)
+    keeperTable.replace([left.identity, byName])
+    await until(connected)
+    // the same key at another port, while the old address still answers
+    const moved = { key: right.key, identity: { ...right.identity, port: elsewhere.identity.port } }
+    await other.stop()
+    other = await hostOf(moved, tableOf([left, moved]))
+    await other.start()
+    keeperTable.replace([left.identity, moved.identity])
+    await until(connected)
+  } finally {
+    await Promise.all([keeper.stop(), other.stop()])
+  }
+})

@@ -3,7 +3,8 @@
  * whole: one wrong entry fails the table, named by its index and field, since a table that silently lacks a node would
  * refuse an honest peer for a reason that nobody sees.
  */
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
 import { isRole, type NodeIdentity, parseNodeId } from '../../model/index.ts'
 import { codeOf, fromHex, messageOf, toHex } from '../../util/index.ts'
 import { P2pError } from '../errors.ts'
@@ -11,10 +12,12 @@ import { P256_POINT_LENGTH, P256PublicKey } from '../identity-keys/p256.ts'
 import { peerIdOf } from '../network-key.ts'
 import { formatHostPort, parseHostPort } from './address.ts'
 
-/** Largest file, bytes: 10,000 of Flow's entries with their staking keys take some 6 MB. */
-export const MAX_IDENTITY_FILE_BYTES = 33_554_432
+/** Largest file, bytes: 10,000 of Flow's entries with their staking keys take some 6 MB. JSON of this size is read in 60 ms. */
+export const MAX_IDENTITY_FILE_BYTES = 8_388_608
 /** Most entries: Flow has some 500 nodes; a key takes 50 µs to check, so a full table half a second. */
 const MAX_IDENTITIES = 10_000
+/** Entries between two pauses for the event loop: some 3 ms. */
+const ENTRIES_PER_TURN = 64
 
 /** Flow's weight of a node that states none (flow-go `model/flow/identity.go`). */
 const DEFAULT_WEIGHT = 100
@@ -29,23 +32,34 @@ export interface IdentityEntry {
   readonly Ejected?: boolean
 }
 
-/** Reads a file. Throws P2pError `identity-table-invalid` or `identity-entry-invalid`. */
+/** Reads a file, letting the event loop turn in between. Throws P2pError `identity-table-invalid` or `identity-entry-invalid`. */
 export async function readIdentities(path: string): Promise<NodeIdentity[]> {
   const invalid = (why: string, cause?: unknown): P2pError =>
     new P2pError('identity-table-invalid', `${path}: ${why}`, { cause, details: { path } })
   let text: string
   try {
     await using file = await open(path, 'r')
-    const stat = await file.stat()
-    if (!stat.isFile()) throw invalid('not a file')
-    const { size } = stat
+    const facts = await file.stat()
+    if (!facts.isFile()) throw invalid('not a file')
+    const { size } = facts
     if (size > MAX_IDENTITY_FILE_BYTES) throw invalid(`${size} bytes, more than ${MAX_IDENTITY_FILE_BYTES}`)
     text = await file.readFile('utf8')
   } catch (cause) {
     if (cause instanceof P2pError) throw cause
     throw invalid(codeOf(cause) === 'ENOENT' ? 'does not exist' : `cannot be read: ${messageOf(cause)}`, cause)
   }
-  return parseIdentities(text, path)
+  const steps = parseSteps(text, path)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    await setImmediate()
+  }
+}
+
+/** Tells one state of a file from another without reading it: a new file, another length, another time of writing. */
+export async function identityFileState(path: string): Promise<string> {
+  const { dev, ino, size, mtimeNs } = await stat(path, { bigint: true })
+  return [dev, ino, size, mtimeNs].join(':')
 }
 
 /**
@@ -53,9 +67,18 @@ export async function readIdentities(path: string): Promise<NodeIdentity[]> {
  * `identity-entry-invalid` (details: `index`, `field`).
  */
 export function parseIdentities(text: string, source = 'identities'): NodeIdentity[] {
+  const steps = parseSteps(text, source)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+function* parseSteps(text: string, source: string): Generator<undefined, NodeIdentity[], undefined> {
   const invalid = (why: string, cause?: unknown): P2pError =>
     new P2pError('identity-table-invalid', `${source}: ${why}`, { cause })
   if (text.length > MAX_IDENTITY_FILE_BYTES) throw invalid(`more than ${MAX_IDENTITY_FILE_BYTES} bytes`)
+  if (occurrences(text, '"NodeID"') > MAX_IDENTITIES) throw invalid(`more than ${MAX_IDENTITIES} entries`)
   let entries: unknown
   try {
     entries = JSON.parse(text.replace(/^\uFEFF/, ''))
@@ -64,7 +87,11 @@ export function parseIdentities(text: string, source = 'identities'): NodeIdenti
   }
   if (!Array.isArray(entries)) throw invalid('not a JSON array')
   if (entries.length > MAX_IDENTITIES) throw invalid(`${entries.length} entries, more than ${MAX_IDENTITIES}`)
-  const identities = entries.map((entry, index) => new EntryReader(source, index, entry).read())
+  const identities: NodeIdentity[] = []
+  for (const [index, entry] of entries.entries()) {
+    identities.push(new EntryReader(source, index, entry).read())
+    if (index % ENTRIES_PER_TURN === ENTRIES_PER_TURN - 1) yield
+  }
   assertUnique(identities, source)
   return identities
 }
@@ -79,6 +106,14 @@ export function identityEntryFor(identity: Omit<NodeIdentity, 'peerId'>): Identi
     Weight: identity.weight,
     Ejected: identity.ejected
   }
+}
+
+/** How often a text stands there, counted no further than the bound needs. */
+function occurrences(text: string, part: string): number {
+  let count = 0
+  for (let at = text.indexOf(part); at >= 0 && count <= MAX_IDENTITIES; at = text.indexOf(part, at + part.length))
+    count += 1
+  return count
 }
 
 function assertUnique(identities: readonly NodeIdentity[], source: string): void {

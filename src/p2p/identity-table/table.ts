@@ -21,6 +21,8 @@ export interface TableChange {
   readonly admitted: readonly NodeIdentity[]
   /** Admitted before and not now: gone, or ejected. */
   readonly removed: readonly NodeIdentity[]
+  /** Admitted before and now, at another address or in another role, as they are now. */
+  readonly moved: readonly NodeIdentity[]
 }
 
 interface Snapshot {
@@ -104,12 +106,17 @@ export class IdentityTable implements StakedSet {
       ),
       removed: before.all.filter(
         (identity) => !identity.ejected && after.byPeerId.get(identity.peerId)?.ejected !== false
-      )
+      ),
+      moved: after.all.filter((identity) => {
+        const old = before.byPeerId.get(identity.peerId)
+        if (identity.ejected || old?.ejected !== false) return false
+        return identity.host !== old.host || identity.port !== old.port || identity.role !== old.role
+      })
     }
     for (const listener of [...this.#listeners]) listener(change)
   }
 
-  /** Gives the function that ends it. Also called when only addresses or roles changed, with two empty lists. */
+  /** Gives the function that ends it. Also called when nothing changed that stands in the lists. */
   onChange(listener: (change: TableChange) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

@@ -10,6 +10,7 @@ const well: HealthInputs = {
   stall: undefined,
   halted: undefined,
   stopping: false,
+  admitted: true,
   diskOk: true
 }
 const options = { ...defaultApiOptions.health, minPeers: 2, maxLag: 10 }
@@ -31,6 +32,7 @@ test('each fault fails its own check alone, with what a human needs', () => {
     [{ stopping: true }, 'stopping', /stopping/],
     [{ databaseOpen: false }, 'database', /see the log/],
     [{ diskOk: false }, 'disk', /free some space/],
+    [{ admitted: false }, 'identity', /ejected/],
     [{ peersConnected: 1 }, 'peers', /^1 of 4 staked peers connected, 2 needed: check/],
     [{ halted: { height: 9, reason: 'malformed root' } }, 'halted', /^halted at height 9: malformed root$/],
     [{ lag: undefined }, 'lag', /no sealed block heard of/],

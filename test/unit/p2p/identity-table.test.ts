@@ -92,7 +92,8 @@ test('duplicate node ids and keys are refused', () => {
 
 test('what is no table is refused before any entry is read', () => {
   const tooMany = Array.from({ length: 10_001 }, () => 0)
-  for (const text of ['', '{', '{}', 'null', JSON.stringify(tooMany), ' '.repeat(33_554_433)]) {
+  const hundredThousand = JSON.stringify(Array.from({ length: 100_000 }, () => ({ NodeID: '' })))
+  for (const text of ['', '{', '{}', 'null', JSON.stringify(tooMany), hundredThousand, ' '.repeat(8_388_609)]) {
     assert.equal(refusal(text).code, 'identity-table-invalid')
   }
 })
@@ -166,4 +167,24 @@ test('replacing the table tells who came and who went', () => {
   stop()
   table.replace([comes])
   assert.equal(changes.length, 2)
+})
+
+test('another address or role is a move, anything else is not', () => {
+  const [address, port, role, weight] = [makeMember(), makeMember(), makeMember(), makeMember()].map(
+    (one) => one.identity
+  )
+  assert.ok(address && port && role && weight)
+  const table = new IdentityTable([address, port, role, weight])
+  let moved: string[] = []
+  table.onChange((change) => {
+    assert.deepEqual([change.admitted, change.removed], [[], []])
+    moved = change.moved.map(({ peerId }) => peerId)
+  })
+  table.replace([
+    { ...address, host: '10.9.9.9' },
+    { ...port, port: 9 },
+    { ...role, role: 'execution' },
+    { ...weight, weight: 9 }
+  ])
+  assert.deepEqual(moved, [address.peerId, port.peerId, role.peerId])
 })
