@@ -1,0 +1,217 @@
+import type { DashboardSpec } from './dashboard.ts'
+import { metric, perNode, quantile, rate } from './expr.ts'
+
+const P = 'sealsync_p2p'
+
+export const peers: DashboardSpec = {
+  name: 'peers',
+  title: 'sealsync / Peers and abuse',
+  about: 'Connections and streams, who is turned away and why, and what peers do that they should not.',
+  rows: [
+    {
+      title: 'Connections',
+      panels: [
+        {
+          title: 'Connected peers',
+          unit: 'short',
+          good: 'all that are wanted',
+          targets: [{ expr: perNode(metric(`${P}_connected_peers`), 'role'), legend: '{{role}}' }]
+        },
+        {
+          title: 'Peers of the exchange',
+          unit: 'short',
+          good: 'as many as are connected',
+          targets: [{ expr: perNode(metric('network_bitswap_num_peers')) }]
+        },
+        {
+          title: 'Connections by direction',
+          unit: 'short',
+          good: 'one for each peer',
+          targets: [
+            { expr: perNode(metric('network_queue_inbound_connection_count')), legend: 'inbound' },
+            { expr: perNode(metric('network_queue_outbound_connection_count')), legend: 'outbound' }
+          ]
+        },
+        {
+          title: 'Dials by outcome',
+          unit: 'ops',
+          good: 'none but ok, and those only after a start',
+          targets: [{ expr: perNode(rate(`${P}_dials_total`), 'outcome'), legend: '{{outcome}}' }]
+        },
+        {
+          title: 'Time to dial',
+          kind: 'heatmap',
+          unit: 's',
+          good: 'some round trips',
+          targets: [
+            {
+              expr: `sum by (le) (rate(network_gossip_time_to_dial_peer_seconds_bucket{job=~"$job", instance=~"$instance"}[$__rate_interval]) * on (job, instance) group_left (variant) sealsync_build_info{job=~"$job", instance=~"$instance", variant=~"$variant", profile=~"$profile"})`
+            }
+          ]
+        },
+        {
+          title: 'Peers that could not be reached',
+          unit: 'short',
+          good: '0',
+          targets: [{ expr: perNode(metric(`${P}_backoff_peers`)) }]
+        },
+        {
+          title: 'Round trip, 99th percentile',
+          unit: 's',
+          good: 'as the network is wide',
+          targets: [{ expr: quantile(0.99, `${P}_ping_seconds`) }]
+        },
+        {
+          title: 'Connections lost or closed',
+          unit: 'ops',
+          good: '0',
+          targets: [
+            { expr: perNode(rate(`${P}_dead_connections_total`)), legend: 'dead' },
+            { expr: perNode(rate(`${P}_duplicate_connections_closed_total`)), legend: 'duplicates' }
+          ]
+        }
+      ]
+    },
+    {
+      title: 'Streams',
+      panels: [
+        {
+          title: 'Streams opened',
+          unit: 'ops',
+          good: '0 in steady state without a DHT',
+          targets: [
+            {
+              expr: perNode(rate(`${P}_streams_opened_total`), 'protocol', 'direction'),
+              legend: '{{protocol}} {{direction}}'
+            }
+          ]
+        },
+        {
+          title: 'Streams open',
+          unit: 'short',
+          good: 'flat',
+          targets: [
+            {
+              expr: perNode(metric(`${P}_open_streams`), 'protocol', 'direction'),
+              legend: '{{protocol}} {{direction}}'
+            }
+          ]
+        },
+        {
+          title: 'Let in',
+          unit: 'ops',
+          good: 'near 0',
+          targets: [
+            {
+              expr: perNode(rate('network_libp2p_resource_manager_allow_connection_total'), 'direction'),
+              legend: 'connections {{direction}}'
+            },
+            {
+              expr: perNode(rate('network_libp2p_resource_manager_allow_stream_total'), 'direction'),
+              legend: 'streams {{direction}}'
+            }
+          ]
+        },
+        {
+          title: 'Kept out',
+          unit: 'ops',
+          good: '0',
+          targets: [
+            {
+              expr: perNode(rate('network_libp2p_resource_manager_block_connection_total'), 'direction'),
+              legend: 'connections {{direction}}'
+            },
+            {
+              expr: perNode(rate('network_libp2p_resource_manager_block_stream_total'), 'direction'),
+              legend: 'streams {{direction}}'
+            }
+          ]
+        }
+      ]
+    },
+    {
+      title: 'Abuse',
+      panels: [
+        {
+          title: 'Turned away at the gate',
+          unit: 'ops',
+          good: '0; unknown-peer and rate-unknown are strangers at the door',
+          targets: [
+            { expr: perNode(rate(`${P}_refusals_total`), 'direction', 'reason'), legend: '{{direction}} {{reason}}' }
+          ]
+        },
+        {
+          title: 'Handshakes that failed',
+          unit: 'ops',
+          good: '0',
+          targets: [
+            {
+              expr: perNode(rate(`${P}_handshake_failures_total`), 'direction', 'reason'),
+              legend: '{{direction}} {{reason}}'
+            }
+          ]
+        },
+        {
+          title: 'Peers sent away',
+          unit: 'short',
+          good: '0; the log names the peer',
+          targets: [{ expr: perNode(metric(`${P}_cooldowns_total`), 'reason'), legend: '{{reason}}' }]
+        },
+        {
+          title: 'Refused by the exchange',
+          unit: 'ops',
+          good: '0; repeat and ledger under heavy catching up',
+          targets: [{ expr: perNode(rate('sealsync_exchange_refusals_total'), 'reason'), legend: '{{reason}}' }]
+        },
+        {
+          title: 'Payload thrown away',
+          unit: 'Bps',
+          good: '0',
+          targets: [
+            { expr: perNode(rate('network_bitswap_dup_data_received')), legend: 'not wanted' },
+            { expr: perNode(rate('sealsync_exchange_partial_bytes_total')), legend: 'broken off' }
+          ]
+        },
+        {
+          title: 'Faults of announcers',
+          unit: 'ops',
+          good: '0',
+          targets: [
+            { expr: perNode(rate(`${P}_announce_faults_total`), 'reason'), legend: '{{reason}}' },
+            { expr: perNode(rate(`${P}_announce_over_rate_total`), 'kind'), legend: 'over rate: {{kind}}' }
+          ]
+        },
+        {
+          title: 'Announcements taken, repeated, verified',
+          unit: 'ops',
+          good: 'taken at the rate of sealing for each announcer',
+          targets: [
+            { expr: perNode(rate(`${P}_announce_received_total`), 'kind'), legend: '{{kind}}' },
+            { expr: perNode(rate(`${P}_announce_repeats_total`)), legend: 'repeats' },
+            { expr: perNode(rate(`${P}_announce_verifications_total`)), legend: 'signatures' }
+          ]
+        },
+        {
+          title: 'Announcements sent, replayed, dropped',
+          unit: 'ops',
+          good: 'nothing dropped',
+          targets: [
+            { expr: perNode(rate(`${P}_announce_published_total`)), legend: 'published' },
+            { expr: perNode(rate(`${P}_announce_replayed_total`)), legend: 'replayed' },
+            { expr: perNode(rate(`${P}_announce_live_dropped_total`)), legend: 'dropped' }
+          ]
+        },
+        {
+          title: 'Claims not believed',
+          unit: 'short',
+          good: '0',
+          targets: [
+            { expr: perNode(metric('sealsync_feed_suspicious_claims_total')), legend: 'far above all others' },
+            { expr: perNode(metric('sealsync_requester_settled_differently_total')), legend: 'settled differently' },
+            { expr: perNode(metric('sealsync_requester_notified_unsettled_total')), legend: 'without a quorum' }
+          ]
+        }
+      ]
+    }
+  ]
+}
