@@ -92,7 +92,7 @@ export function dashboardOf(spec: DashboardSpec, help: ReadonlyMap<string, strin
   return { ...builder.build(), panels: layOut(spec.rows, help) ?? [] }
 }
 
-export const ANNOTATIONS = [
+const ANNOTATIONS = [
   {
     name: 'restart',
     colour: 'purple',
