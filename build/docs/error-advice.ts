@@ -90,7 +90,15 @@ export const ERROR_ADVICE: Readonly<Record<string, Readonly<Record<string, strin
     gap: 'Complete the block list: every height, ascending by one.',
     truncated: 'Append to a followed list, never shorten it. Restart the node.',
     replaced: 'Append to a followed list, never replace it. Restart the node.',
-    unreadable: 'See whether the path is right and the node may read it.'
+    unreadable: 'See whether the path is right and the node may read it.',
+    'host-unreachable':
+      'See whether the host of `flow-access:` runs and can be reached from here; others are asked meanwhile.',
+    'host-timeout': 'The host does not answer in time. Name others beside it.',
+    'host-refused': 'The host says no; the text has its reason. It may limit how often it is asked.',
+    'not-found': 'The host does not have the block, or its result, yet. Nothing to do.',
+    'execution-data-id-empty': 'The host does not tell execution data ids. Name another.',
+    'answer-malformed': 'The host is faulty, lies, or is of another network. Name another.',
+    'answer-too-large': 'As for `answer-malformed`.'
   },
   lab: {
     'bad-option': 'Mend the call; the message says how.',

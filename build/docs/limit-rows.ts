@@ -235,6 +235,28 @@ const FILES: LimitSection = {
       at: 'the node does not start (`config`, exit 3)'
     },
     {
+      limits: ['feed-access.maxAnswerBytes'],
+      defends: "memory for one answer of an Access API's host",
+      at: 'it is not read; the host is left alone for a while, the next one is asked',
+      counters: ['sealsync_feed_host_calls_total{outcome="answer-too-large"}']
+    },
+    {
+      limits: ['feed-access.callTimeoutMs', 'feed-access.hedgeMs'],
+      defends: 'against a host that stalls: its call ends, the next host is asked beside it',
+      at: 'as above',
+      counters: ['sealsync_feed_host_calls_total{outcome="host-timeout"}']
+    },
+    {
+      limits: ['feed-access.windowHeights', 'feed-access.maxParallelCalls'],
+      defends: 'memory for heights ahead of what was synced, and the hosts from being asked for them at once',
+      at: 'they are asked for later'
+    },
+    {
+      limits: ['src/node/config/feed-source.ts#MAX_HOSTS'],
+      defends: 'hosts of the Access API, each asked twice a second',
+      at: 'the node does not start (`config`, exit 3)'
+    },
+    {
       limits: ['feed-file.maxLineBytes'],
       defends: 'memory for one line of a block list',
       at: 'the feed ends with `line-too-long`'

@@ -2,7 +2,7 @@ import { defaultApiOptions } from '#src/api/options.ts'
 import { defaultBudgetOptions } from '#src/budget/options.ts'
 import { defaultExchangeOptions } from '#src/exchange/options.ts'
 import { defaultExecutionDataOptions } from '#src/execution-data/options.ts'
-import { defaultAnnouncementsFeedOptions, defaultFileFeedOptions } from '#src/feed/options.ts'
+import { defaultAnnouncementsFeedOptions, defaultFileFeedOptions, defaultFlowAccessOptions } from '#src/feed/options.ts'
 import { CONFIG_KEYS, type ConfigKey } from '#src/node/config/keys.ts'
 import { defaultDiskWatchOptions } from '#src/node/disk-watch.ts'
 import { defaultAnnounceOptions } from '#src/p2p/announce/options.ts'
@@ -24,6 +24,7 @@ const OPTIONS: Readonly<Record<string, object>> = {
   'execution-data': defaultExecutionDataOptions,
   feed: defaultAnnouncementsFeedOptions,
   'feed-file': defaultFileFeedOptions,
+  'feed-access': defaultFlowAccessOptions,
   disk: defaultDiskWatchOptions,
   p2p: defaultHostOptions,
   dht: defaultDhtOptions,

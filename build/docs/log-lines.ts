@@ -16,6 +16,12 @@ const MEANING: Readonly<Record<string, string>> = {
   'memory is short: requests are refused until it eases':
     'The process nears its limit. Syncing goes on; see "Disk and memory" for what each level gives up. Raise `--memory` if it lasts.',
   'service failed': 'The node stops. `service` and `error` say what failed.',
+  'a host of the access API failed; others are asked':
+    'Told once until it answers again. `outcome` is an error code of the feed, see errors.md.',
+  'a host of the access API went back in height':
+    'It was restored from older data, or hosts of different age share its address. What was settled stays.',
+  'hosts of the access API give different data for one height':
+    'One of them lies, or is of another network: `said` has what each says. The quorum decides.',
   'the identity table cannot be read; the one in force stays':
     'The file was changed and is wrong: `error` names the entry and the field. Mend it; it is read again by itself.',
   'the identity table has no place for this node: its peers will not talk to it':

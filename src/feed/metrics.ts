@@ -3,6 +3,18 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 const RESULTS = ['first', 'vote', 'conflict', 'repeat', 'equivocation', 'old', 'early', 'beyond'] as const
 export type AnnouncementResult = (typeof RESULTS)[number]
 
+const HOST_OUTCOMES = [
+  'ok',
+  'backwards',
+  'host-unreachable',
+  'host-timeout',
+  'host-refused',
+  'not-found',
+  'execution-data-id-empty',
+  'answer-malformed',
+  'answer-too-large'
+] as const
+
 export interface FeedMetrics {
   readonly sealedHeight: Gauge
   readonly announcements: Counter<'result'>
@@ -18,6 +30,8 @@ export interface FeedMetrics {
   readonly hintsDropped: Counter
   readonly announcers: Gauge
   readonly lines: Counter
+  readonly hostCalls: Counter<'outcome'>
+  readonly hostsUsable: Gauge
 }
 
 export function createFeedMetrics(register: Registry): FeedMetrics {
@@ -29,12 +43,30 @@ export function createFeedMetrics(register: Registry): FeedMetrics {
       registers
     }),
     lines: new Counter({ name: 'sealsync_feed_lines_total', help: 'Blocks read from a block list', registers }),
+    ...createAccessMetrics(register),
     ...createAnnouncementMetrics(register),
     ...createWindowMetrics(register)
   }
   for (const result of RESULTS) metrics.announcements.inc({ result }, 0)
   for (const outcome of ['answered', 'idle']) metrics.requests.inc({ outcome }, 0)
   return metrics
+}
+
+function createAccessMetrics(register: Registry) {
+  const registers = [register]
+  const hostCalls = new Counter({
+    name: 'sealsync_feed_host_calls_total',
+    help: 'Calls of hosts of the Access API by outcome: ok, backwards (a lower latest height than before), or the code of the error',
+    labelNames: ['outcome'] as const,
+    registers
+  })
+  for (const outcome of HOST_OUTCOMES) hostCalls.inc({ outcome }, 0)
+  const hostsUsable = new Gauge({
+    name: 'sealsync_feed_hosts_usable',
+    help: 'Hosts of the Access API that answered last time',
+    registers
+  })
+  return { hostCalls, hostsUsable }
 }
 
 function createAnnouncementMetrics(register: Registry) {

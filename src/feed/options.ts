@@ -77,6 +77,66 @@ export function validateAnnouncementsFeedOptions(options: AnnouncementsFeedOptio
   return faults
 }
 
+export interface FlowAccessOptions {
+  /** Hosts that must say the same before a block is settled; all of them where there are fewer. */
+  readonly quorum: number
+  /** How often each host is asked for its latest sealed block, ms. Flow seals about one block in 0.8 s. */
+  readonly pollMs: number
+  /** A call that takes longer, ms, has failed, and the host is left alone for a while. */
+  readonly callTimeoutMs: number
+  /** A host that has not answered for so long, ms, is not waited for alone: the next one is asked too. */
+  readonly hedgeMs: number
+  /** Largest answer that is read, bytes. A result has some 300 bytes a chunk and its service events; those of an epoch have some 100 KiB. */
+  readonly maxAnswerBytes: number
+  /** Between two pings of a silent connection, ms. */
+  readonly keepAliveMs: number
+  /** Heights kept ahead of what the consumer released: some 300 bytes each. */
+  readonly windowHeights: number
+  /** Heights asked of all hosts at a time. A public host allows a client some tens of calls a second. */
+  readonly maxParallelCalls: number
+  /** How far above what the quorum claims, or what this node has reached, one host is believed, heights. */
+  readonly suspiciousDistance: number
+  /** How long the first claim waits for a second one while nothing is known, ms. */
+  readonly firstClaimGraceMs: number
+  /** Hosts that contradict one another about a height are all asked again after this time, ms. */
+  readonly reaskMs: number
+  /** Pauses of a host that failed, and between two questions to a host that does not have a block yet. */
+  readonly backoff: BackoffOptions
+}
+
+export const defaultFlowAccessOptions: FlowAccessOptions = Object.freeze({
+  quorum: 2,
+  pollMs: 500,
+  callTimeoutMs: 10_000,
+  hedgeMs: 1_000,
+  maxAnswerBytes: 4 * 1024 ** 2,
+  keepAliveMs: 30_000,
+  windowHeights: 512,
+  maxParallelCalls: 8,
+  suspiciousDistance: 10_000,
+  firstClaimGraceMs: 2_000,
+  reaskMs: 30_000,
+  backoff: Object.freeze({ initialMs: 250, maxMs: 15_000, jitter: 0.3 })
+})
+
+/** Says what would break, one sentence a fault; empty when the options are fine. */
+export function validateFlowAccessOptions(options: FlowAccessOptions): string[] {
+  const faults: string[] = []
+  const { backoff, ...positive } = options
+  for (const [name, value] of Object.entries(positive)) {
+    if (!Number.isSafeInteger(value) || value < 1) faults.push(`${name} must be a positive integer, not ${value}`)
+  }
+  if (options.hedgeMs > options.callTimeoutMs)
+    faults.push('hedgeMs exceeds callTimeoutMs: a host that stalls holds up every block')
+  if (options.suspiciousDistance < options.windowHeights) {
+    faults.push('suspiciousDistance is below windowHeights: heights in the window would count as suspicious')
+  }
+  if (backoff.initialMs < 1 || backoff.maxMs < backoff.initialMs || backoff.jitter < 0 || backoff.jitter > 1) {
+    faults.push('backoff needs 1 ≤ initialMs ≤ maxMs and a jitter from 0 to 1: hosts would be asked without a pause')
+  }
+  return faults
+}
+
 export interface BlockListOptions {
   /** Longest line, bytes. Flow's own lists have lines below 1 KiB; what is longer is another kind of file. */
   readonly maxLineBytes: number

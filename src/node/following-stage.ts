@@ -1,6 +1,14 @@
 import { createAnnounceClient, createAnnounceMetrics, defaultAnnounceOptions } from '../p2p/index.ts'
 import { defaultExecutionDataOptions, Downloader, isMalformed } from '../execution-data/index.ts'
-import { AnnouncementsFeed, createFeedMetrics, FileFeed, type SealedBlockFeed } from '../feed/index.ts'
+import {
+  AnnouncementsFeed,
+  createFeedMetrics,
+  defaultFlowAccessOptions,
+  FileFeed,
+  FlowAccessFeed,
+  loadAccessHosts,
+  type SealedBlockFeed
+} from '../feed/index.ts'
 import {
   createProgressReporter,
   createRequester,
@@ -33,10 +41,10 @@ export interface JobParts {
 const TEMPERATURE = { live: 'hot', other: 'cold' } as const
 
 /** The job of an access node: feed → requester → downloader → exchange. Adds its services, and the host's, to the stack. */
-export function createFollowing(context: NodeContext, parts: JobParts): NodeJob {
+export async function createFollowing(context: NodeContext, parts: JobParts): Promise<NodeJob> {
   const { config, services, logger, clock, rng, register } = context
   const { data, network } = parts
-  const feed = createFeed(context, parts)
+  const feed = await createFeed(context, parts)
   const missing = new MissingBlobs()
   const downloader = createDownloader(context, { ...parts, missing })
   const requester = createRequester(
@@ -67,7 +75,7 @@ export function createFollowing(context: NodeContext, parts: JobParts): NodeJob 
 }
 
 /** The feed listens before the network starts; announcements are asked for after it. */
-function createFeed(context: NodeContext, { network }: JobParts): SealedBlockFeed {
+async function createFeed(context: NodeContext, { network }: JobParts): Promise<SealedBlockFeed> {
   const { config, services, logger, clock, rng, register } = context
   const log = logger.child('feed')
   const metrics = createFeedMetrics(register)
@@ -75,6 +83,13 @@ function createFeed(context: NodeContext, { network }: JobParts): SealedBlockFee
     const feed = new FileFeed({ clock, metrics }, { path: config.feed.path, follow: config.feed.follow })
     services.add('feed', feed)
     services.add('host', network.host)
+    return feed
+  }
+  if (config.feed.kind === 'flow-access') {
+    const hosts = await loadAccessHosts(config.feed.hosts, defaultFlowAccessOptions)
+    const feed = new FlowAccessFeed({ hosts, clock, rng, log, metrics }, { quorum: config.feed.quorum })
+    services.add('host', network.host)
+    services.add('feed', feed)
     return feed
   }
   const client = createAnnounceClient(

@@ -59,7 +59,8 @@ export async function createNode(
     services.add('disk', serving.disk)
     if (network.dht !== undefined) services.add('dht', network.dht)
     services.add('exchange', network.exchange)
-    const job = config.role === 'execution' ? await createProducing(context, parts) : createFollowing(context, parts)
+    const job =
+      config.role === 'execution' ? await createProducing(context, parts) : await createFollowing(context, parts)
     serving.attach(job)
     services.add('identities', network.identities)
     services.add('api', serving.api)

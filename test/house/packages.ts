@@ -32,6 +32,7 @@ const PERMISSIVE = new Set([
   'Apache-2.0 OR MIT',
   'MIT OR Apache-2.0',
   'Apache-2.0 AND MIT',
+  '(Apache-2.0 AND BSD-3-Clause)',
   'BSD-2-Clause',
   'BSD-3-Clause',
   '0BSD',

@@ -3,10 +3,10 @@ import type { Height, PeerIdText } from '../../model/index.ts'
 /**
  * How high the chain is, by what each execution node claims. One node alone is believed only near what a quorum claims or
  * this node has reached: otherwise it could make every node believe it is hopelessly behind.
- * As many entries as execution nodes in the identity table.
+ * As many entries as execution nodes in the identity table, or hosts of the Access API in the settings.
  */
-export class Claims {
-  readonly #byPeer = new Map<PeerIdText, Height>()
+export class Claims<Key extends string = PeerIdText> {
+  readonly #byPeer = new Map<Key, Height>()
   readonly #distance: number
 
   constructor(distance: number) {
@@ -17,12 +17,12 @@ export class Claims {
     return this.#byPeer.size
   }
 
-  of(peer: PeerIdText): Height | undefined {
+  of(peer: Key): Height | undefined {
     return this.#byPeer.get(peer)
   }
 
   /** True when this is higher than what the node claimed before. */
-  note(peer: PeerIdText, height: Height): boolean {
+  note(peer: Key, height: Height): boolean {
     const before = this.#byPeer.get(peer)
     if (before !== undefined && before >= height) return false
     this.#byPeer.set(peer, height)

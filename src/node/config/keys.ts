@@ -152,7 +152,7 @@ export const CONFIG_KEYS = [
     flag: 'feed',
     type: 'string',
     default: 'announcements',
-    help: 'where sealed blocks come from: announcements, or file:PATH'
+    help: 'where sealed blocks come from: announcements, file:PATH, or flow-access:HOST:PORT[,HOST:PORT…]'
   },
   {
     path: 'feed.follow',
@@ -168,7 +168,7 @@ export const CONFIG_KEYS = [
     default: 2,
     min: 1,
     max: 1_000,
-    help: 'execution nodes that must say the same before a block is notified (all, if there are fewer)'
+    help: 'execution nodes, or hosts of the Access API, that must say the same before a block is notified (all, if there are fewer)'
   },
   {
     path: 'sync.start-height',

@@ -1,6 +1,7 @@
 import type { LogFormat, LogLevel } from '../../log/index.ts'
 import type { NodeRole } from '../../model/index.ts'
 import type { DhtOptions } from '../../p2p/index.ts'
+import { type FeedSource, parseFeedSource } from './feed-source.ts'
 import type { ConfigPath, ConfigValue, Profile } from './keys.ts'
 import { configError, type LoadedConfig } from './load.ts'
 import { parseAddress, parseStartHeight } from './parse.ts'
@@ -27,9 +28,8 @@ export interface NodeConfig {
   >
   readonly security: 'any' | 'tls' | 'noise'
   readonly p2pAddress: HostPort
-  readonly feed:
-    | { readonly kind: 'announcements'; readonly quorum: number }
-    | { readonly kind: 'file'; readonly path: string; readonly follow: boolean }
+  /** `quorum` counts for announcements and the Access API, `follow` for a file. */
+  readonly feed: FeedSource & { readonly quorum: number; readonly follow: boolean }
   readonly startHeight: { readonly height: number } | { readonly latestMinus: number } | undefined
   readonly unsettledAfterMs: number
   readonly searchAhead: { readonly heights: number; readonly bytes: number }
@@ -49,7 +49,6 @@ export function toNodeConfig(loaded: LoadedConfig, dataDir: string): NodeConfig 
   const problems = crossChecks(get)
   if (problems.length > 0) throw configError(problems)
   const routing = get<'none' | 'dht'>('network.routing')
-  const source = get<string>('feed.source')
   const startHeight = get<string | undefined>('sync.start-height')
   return {
     dataDir,
@@ -70,9 +69,11 @@ export function toNodeConfig(loaded: LoadedConfig, dataDir: string): NodeConfig 
     },
     security: get('network.security'),
     p2pAddress: addressOf(get('p2p.address')),
-    feed: source.startsWith('file:')
-      ? { kind: 'file', path: source.slice('file:'.length), follow: get('feed.follow') }
-      : { kind: 'announcements', quorum: get('feed.quorum') },
+    feed: {
+      ...(parseFeedSource(get('feed.source')) ?? { kind: 'announcements' }),
+      quorum: get('feed.quorum'),
+      follow: get('feed.follow')
+    },
     startHeight: startHeight === undefined ? undefined : parseStartHeight(startHeight),
     unsettledAfterMs: get('sync.unsettled-after'),
     searchAhead: { heights: get('sync.search-ahead'), bytes: get('sync.search-ahead-bytes') },
@@ -94,10 +95,12 @@ function crossChecks(get: <T extends ConfigValue>(path: ConfigPath) => T): strin
   if (get<string | undefined>('network.identities') === undefined) {
     problems.push('network.identities (--identities FILE) is needed: who the staked nodes are')
   }
-  if (source !== 'announcements' && !/^file:./.test(source)) {
-    problems.push(`feed.source (--feed) '${source}' must be announcements or file:PATH`)
+  if (parseFeedSource(source) === undefined) {
+    problems.push(
+      `feed.source (--feed) '${source}' must be announcements, file:PATH, or flow-access:HOST:PORT[,HOST:PORT…] with up to 16 hosts`
+    )
   }
-  if (role === 'execution' && source === 'announcements') {
+  if (role === 'execution' && !source.startsWith('file:')) {
     problems.push(
       "node.role 'execution' needs feed.source file:PATH (--feed): an execution node makes the announcements"
     )

@@ -97,7 +97,7 @@ describe('configuration', () => {
       'p2p-address': '[::1]:0'
     }
     const config = toNodeConfig(loadConfig({ flags, env: {} }), '/data')
-    assert.deepEqual(config.feed, { kind: 'file', path: '/blocks.jsonl', follow: true })
+    assert.deepEqual(config.feed, { kind: 'file', path: '/blocks.jsonl', quorum: 2, follow: true })
     assert.deepEqual(config.startHeight, { latestMinus: 5 })
     assert.deepEqual(config.p2pAddress, { host: '::1', port: 0 })
     assert.equal(config.variant, 'no-dht')
