@@ -17,6 +17,7 @@ const COMMANDS: readonly (readonly [names: readonly string[], load: () => Promis
   [['localnet'], async () => (await import('./localnet.ts')).addLocalnetCommand],
   [['import'], async () => (await import('./import.ts')).addImportCommand],
   [['export'], async () => (await import('./export.ts')).addExportCommand],
+  [['prune'], async () => (await import('./prune.ts')).addPruneCommand],
   [['inspect'], async () => (await import('./inspect.ts')).addInspectCommand],
   [['codec'], async () => (await import('./codec.ts')).addCodecCommand],
   [['config'], async () => (await import('./config.ts')).addConfigCommand],

@@ -56,8 +56,15 @@ function running(status: Json): [string, string][] {
       'memory',
       `${formatSize(number(memory, 'rssBytes'))} resident (${formatSize(number(memory, 'anonBytes'))} anonymous), budget ${formatSize(number(memory, 'budgetBytes'))}`
     ],
+    ['pruner', describePruner(part(status, 'pruner'))],
     ['stall', stall === null || stall === undefined ? 'none' : describeStall(stall)]
   ]
+}
+
+function describePruner(pruner: Json): string {
+  const freed = part(pruner, 'freed')
+  const rate = part(pruner, 'perSecond')
+  return `${shown(pruner['state'])}, pruned to ${shown(pruner['prunedTo'])}, ${shown(pruner['backlogHeights'])} heights to go, ${formatSize(number(freed, 'bytes'))} deleted, ${formatSize(Math.round(number(rate, 'bytes')))}/s`
 }
 
 function describeStall(stall: Json): string {

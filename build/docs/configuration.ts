@@ -42,6 +42,8 @@ function valueOf(key: ConfigKey): string {
       return '`host:port`, port 0 for any'
     case 'start-height':
       return 'a height, `latest`, or `latest-N`'
+    case 'retention':
+      return '`none`, or heights, an age, bytes, or several with commas'
     default:
       return key.type
   }

@@ -163,6 +163,11 @@ export const ERROR_ADVICE: Readonly<Record<string, Readonly<Record<string, strin
     overloaded: RETRIED,
     closed: BUG
   },
+  pruner: {
+    'option-invalid': 'Mend the settings `pruner.*`; the message says what cannot be.',
+    'not-held': 'Give a height that is not above the consecutive one; see heights in the status.',
+    stopped: ORDERLY
+  },
   tracker: {
     corrupt: 'Restore the data directory from the backup, or begin anew with an empty one and the old key.',
     'too-many-cids': DATA,

@@ -9,6 +9,7 @@ import { defaultAnnounceOptions } from '#src/p2p/announce/options.ts'
 import { defaultHostOptions } from '#src/p2p/options.ts'
 import { defaultDhtOptions } from '#src/p2p/routing/options.ts'
 import { defaultProviderOptions } from '#src/provider/options.ts'
+import { defaultPrunerOptions } from '#src/pruner/options.ts'
 import { defaultRequesterOptions } from '#src/requester/options.ts'
 import { defaultProgressReporterOptions } from '#src/requester/progress-reporter.ts'
 import { defaultSegmentBlockstoreOptions } from '#src/store/options.ts'
@@ -31,6 +32,7 @@ const OPTIONS: Readonly<Record<string, object>> = {
   announce: defaultAnnounceOptions,
   progress: defaultProgressReporterOptions,
   provider: defaultProviderOptions,
+  pruner: defaultPrunerOptions,
   requester: defaultRequesterOptions,
   store: defaultSegmentBlockstoreOptions,
   tracker: defaultTrackerOptions

@@ -54,6 +54,8 @@ const MEANING: Readonly<Record<string, string>> = {
     'Take the flag away, or give an empty data directory with the old key.',
   'blob damaged on disk, dropped':
     'The disk gave back other bytes than were written. Look at the disk; import the block anew from another node.',
+  'a step of pruning failed; it is taken again':
+    'See `error`: most often the disk refuses writes. Nothing that is kept is touched; pruning waits and tries again.',
   'index of the blobs not written': 'The disk refuses writes: `reason`. Nothing acknowledged is lost.',
   'segment file is damaged or cut short: it is read and not written on':
     'The disk or somebody changed a file of `blobs/`. Look at the disk. What is still good of it is served, and moves to another file in time.',

@@ -20,6 +20,8 @@ export interface NodeData {
   readonly blockstore: Blockstore
   /** The cache itself: the same object. */
   readonly warehouse: Warehouse
+  /** What gives space back. */
+  readonly segments: Pick<SegmentBlockstore, 'reclaim' | 'waiting'>
   readonly tracker: LevelTracker
   readonly progress: ProgressStore
   /** Blobs that were there when it was opened. */
@@ -79,6 +81,7 @@ export async function openData(
       directory,
       blockstore,
       warehouse: blockstore,
+      segments,
       tracker,
       progress,
       presentAtStart: blockstore.stats().count,

@@ -43,6 +43,12 @@ export class DiskWatch implements Service {
     return this.#freeBytes >= this.#options.lowWaterBytes
   }
 
+  /** From 0, with four times the low-water mark free or more, to 1 at the mark. */
+  get pressure(): number {
+    const { lowWaterBytes } = this.#options
+    return Math.min(1, Math.max(0, (4 * lowWaterBytes - this.#freeBytes) / (3 * lowWaterBytes)))
+  }
+
   async start(): Promise<void> {
     await this.#look()
   }

@@ -204,6 +204,7 @@ function followingJob({ requester, data }: { readonly requester: Requester; read
   }
   return {
     status,
+    doneWith: () => requester.notified,
     halted() {
       const halt = requester.status().halted[0]
       return halt === undefined ? undefined : { height: halt.height, reason: halt.message }

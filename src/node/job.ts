@@ -1,4 +1,5 @@
 import type { AdminPorts } from '../api/index.ts'
+import type { Height } from '../model/index.ts'
 import type { ProviderStall } from '../provider/index.ts'
 import type { Stall } from '../requester/index.ts'
 import type { JobStatus } from './status.ts'
@@ -6,6 +7,8 @@ import type { JobStatus } from './status.ts'
 /** What a node is there for: following the feed (access) or announcing blocks (execution). Its services are in the stack already. */
 export interface NodeJob {
   status(): JobStatus
+  /** The highest height that nothing here needs any more; `undefined` while there is none. */
+  doneWith(): Height | undefined
   /** Set when the job cannot go past a height without an operator. */
   halted(): { readonly height: number; readonly reason: string } | undefined
   /** What keeps the consecutive height from moving, when something does. */

@@ -94,6 +94,7 @@ function producingJob(provider: Provider, data: JobParts['data']): NodeJob {
         sync: { waiting, ended }
       }
     },
+    doneWith: () => provider.status().consecutive,
     halted: () => undefined,
     stall,
     lag() {

@@ -26,6 +26,8 @@ import type { NodeJob } from './job.ts'
 import { DiskWatch, defaultDiskWatchOptions } from './disk-watch.ts'
 import { EXCHANGE_PROTOCOL, type NodeNetwork } from './network-stage.ts'
 import { peersReport, type StatusComponents, statusReport } from './status.ts'
+import { prunePorts } from './pruning-stage.ts'
+import type { Pruner } from '../pruner/index.ts'
 import { revision, version } from './version.ts'
 
 /** Where a running node is reached; also in `addresses.json` of its data directory. */
@@ -43,9 +45,9 @@ export interface Serving {
   readonly admin: Service
   /** Writes `addresses.json` when everything listens, removes it when the node stops. */
   readonly addressFile: Service
-  readonly disk: Service
+  readonly disk: DiskWatch
   /** The job exists only after the network, the metrics listener is wanted before: until then the status says so. */
-  attach(job: NodeJob): void
+  attach(job: NodeJob, pruner: Pruner): void
   /** Health answers 503 from now on. */
   stopping(): void
   addresses(): NodeAddresses
@@ -73,6 +75,7 @@ class NodeServing implements Serving {
   readonly #components: ServingComponents
   readonly #status: Omit<StatusComponents, 'job'>
   #job: NodeJob | undefined
+  #pruner: Pruner | undefined
   #started = false
   #stopping = false
 
@@ -101,8 +104,9 @@ class NodeServing implements Serving {
     )
   }
 
-  attach(job: NodeJob): void {
+  attach(job: NodeJob, pruner: Pruner): void {
     this.#job = job
+    this.#pruner = pruner
   }
 
   stopping(): void {
@@ -121,7 +125,7 @@ class NodeServing implements Serving {
     const job = this.#job
     return job === undefined
       ? { running: true, starting: true }
-      : statusReport({ ...this.#status, job: () => job.status() })
+      : { ...(await statusReport({ ...this.#status, job: () => job.status() })), pruner: this.#pruner?.status() }
   }
 
   #healthInputs(): HealthInputs {
@@ -194,6 +198,7 @@ class NodeServing implements Serving {
   #adminRoutes(reader: ExecutionDataReader): AdminRoute[] {
     const { data, context, requestStop } = this.#components
     const ingest = this.#job?.ingest
+    const pruner = this.#pruner
     return createAdminRoutes({
       status: () => this.#report(),
       peers: async () => ({ peers: peersReport(this.#status) }),
@@ -201,7 +206,8 @@ class NodeServing implements Serving {
       stop: requestStop,
       tracker: data.tracker,
       reader,
-      ...(ingest === undefined ? {} : { ingest })
+      ...(ingest === undefined ? {} : { ingest }),
+      ...(pruner === undefined ? {} : { prune: prunePorts(pruner, context.logger.child('pruner')) })
     })
   }
 

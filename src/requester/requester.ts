@@ -37,6 +37,8 @@ export interface Requester extends Service {
    */
   onBlock(listener: BlockListener): () => void
   status(): RequesterStatus
+  /** Heights up to this one were handed to every listener, and that is on the disk. */
+  readonly notified: number | undefined
   /** One line for `/readyz`: whether the node is near the head, and if not, why. */
   readiness(): { readonly ok: boolean; readonly reason: string }
   readonly failed: Promise<never>
@@ -117,6 +119,13 @@ class BlockRequester<M extends TreeManifest> implements Requester {
       this.#early.get(listener)?.()
       this.#early.delete(listener)
     }
+  }
+
+  get notified(): number | undefined {
+    const sync = this.#sync
+    if (sync === undefined) return undefined
+    const height = Math.min(sync.notified.saved, sync.coordinator.consecutive)
+    return height < sync.start ? undefined : height
   }
 
   status(): RequesterStatus {

@@ -189,6 +189,11 @@ export class SegmentBlockstore implements Blockstore {
     return this.#ledger.deadBytes
   }
 
+  /** Blobs put and not yet durable. */
+  get waiting(): number {
+    return this.#pending.size
+  }
+
   /** What each segment holds, by number. */
   get segments(): ReadonlyMap<number, SegmentSpace> {
     return this.#ledger.segments

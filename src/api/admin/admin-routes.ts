@@ -11,6 +11,7 @@ import type { TrackedBlock, Tracker } from '../../tracker/tracker.ts'
 import { CAR_CONTENT_TYPE } from '../api-listener.ts'
 import { ApiError } from '../errors.ts'
 import type { ExecutionDataReader } from '../execution-data-reader.ts'
+import { type PrunePorts, pruneRoute } from './prune-route.ts'
 import type { AdminAnswer, AdminRequest, AdminRoute } from './admin-listener.ts'
 
 /** What an execution node is given to store, track and announce. */
@@ -31,6 +32,7 @@ export interface AdminPorts {
   readonly stop: () => void
   readonly tracker: Pick<Tracker, 'blocks'>
   readonly reader: Pick<ExecutionDataReader, 'find' | 'car' | 'tree'>
+  readonly prune?: PrunePorts
   /** Takes a block's CAR, verified and durable when it resolves. Given at execution nodes only. */
   readonly ingest?: (
     block: IngestBlock,
@@ -73,6 +75,7 @@ export function createAdminRoutes(ports: AdminPorts): AdminRoute[] {
     },
     { name: 'export', method: 'GET', path: '/export', handle: (request) => exportBlocks(request, ports) }
   ]
+  if (ports.prune !== undefined) routes.push(pruneRoute(ports.prune))
   const { ingest } = ports
   if (ingest !== undefined) {
     routes.push({

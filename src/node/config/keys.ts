@@ -2,6 +2,7 @@ import { defaultBudgetOptions } from '../../budget/index.ts'
 import { defaultLogOptions, LOG_FORMATS, LOG_LEVELS } from '../../log/index.ts'
 import { NODE_ROLES } from '../../model/index.ts'
 import { defaultDhtOptions } from '../../p2p/index.ts'
+import { defaultPrunerOptions } from '../../pruner/index.ts'
 import { defaultRequesterOptions } from '../../requester/index.ts'
 
 export type ConfigValue = string | number | boolean | undefined
@@ -25,6 +26,7 @@ export type ConfigKey =
     })
   | (KeyBase & { readonly type: 'boolean'; readonly default: boolean })
   | (KeyBase & { readonly type: 'start-height'; readonly default?: string })
+  | (KeyBase & { readonly type: 'retention'; readonly default: string })
 
 export const PROFILES = ['standard', 'nano', 'archive'] as const
 export type Profile = (typeof PROFILES)[number]
@@ -202,6 +204,31 @@ export const CONFIG_KEYS = [
     min: 1_000,
     max: 365 * 86_400_000,
     help: 'how long a quorum is waited for at a height that nobody offers any more; then it is notified with a warning'
+  },
+  {
+    path: 'pruner.retention',
+    flag: 'retention',
+    type: 'retention',
+    default: 'none',
+    help: 'what is kept: newest heights (50000), an age (30d), bytes (200GiB), several with commas (all of them hold), or none: nothing is deleted'
+  },
+  {
+    path: 'pruner.min-heights',
+    flag: 'min-heights',
+    type: 'integer',
+    default: defaultPrunerOptions.minHeights,
+    min: 0,
+    max: 10_000_000,
+    help: 'newest heights that age and bytes never delete'
+  },
+  {
+    path: 'pruner.rate',
+    flag: 'prune-rate',
+    type: 'size',
+    default: defaultPrunerOptions.bytesPerSecond,
+    min: 0,
+    max: 1024 * GIB,
+    help: 'most bytes deleted in a second; 0: no limit'
   },
   {
     path: 'memory.cache',

@@ -1,10 +1,11 @@
 import type { LogFormat, LogLevel } from '../../log/index.ts'
 import type { NodeRole } from '../../model/index.ts'
+import type { PrunerOptions } from '../../pruner/index.ts'
 import type { DhtOptions } from '../../p2p/index.ts'
 import { type FeedSource, parseFeedSource } from './feed-source.ts'
 import type { ConfigPath, ConfigValue, Profile } from './keys.ts'
 import { configError, type LoadedConfig } from './load.ts'
-import { parseAddress, parseStartHeight } from './parse.ts'
+import { parseAddress, parseRetention, parseStartHeight } from './parse.ts'
 
 export interface HostPort {
   readonly host: string
@@ -32,6 +33,7 @@ export interface NodeConfig {
   readonly feed: FeedSource & { readonly quorum: number; readonly follow: boolean }
   readonly startHeight: { readonly height: number } | { readonly latestMinus: number } | undefined
   readonly unsettledAfterMs: number
+  readonly pruner: Pick<PrunerOptions, 'retention' | 'minHeights' | 'bytesPerSecond'>
   readonly searchAhead: { readonly heights: number; readonly bytes: number }
   readonly memory: {
     readonly limitBytes: number | undefined
@@ -76,6 +78,7 @@ export function toNodeConfig(loaded: LoadedConfig, dataDir: string): NodeConfig 
     },
     startHeight: startHeight === undefined ? undefined : parseStartHeight(startHeight),
     unsettledAfterMs: get('sync.unsettled-after'),
+    pruner: prunerOptionsOf(loaded),
     searchAhead: { heights: get('sync.search-ahead'), bytes: get('sync.search-ahead-bytes') },
     memory: {
       limitBytes: get('memory.limit'),
@@ -85,6 +88,16 @@ export function toNodeConfig(loaded: LoadedConfig, dataDir: string): NodeConfig 
     metricsAddress: addressOf(get('metrics.address')),
     apiAddress: addressOf(get('api.address')),
     log: { level: get('log.level'), format: get('log.format') }
+  }
+}
+
+/** The settings of the pruner alone; those of a stopped node need no others. */
+export function prunerOptionsOf(loaded: LoadedConfig): NodeConfig['pruner'] {
+  const get = <T extends ConfigValue>(path: ConfigPath): T => loaded.get(path)?.value as T
+  return {
+    retention: parseRetention(get('pruner.retention')) ?? {},
+    minHeights: get('pruner.min-heights'),
+    bytesPerSecond: get('pruner.rate')
   }
 }
 

@@ -1,4 +1,5 @@
 import { parseHeight } from '../../model/index.ts'
+import type { Retention } from '../../pruner/index.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from '../../util/index.ts'
 import type { ConfigKey, ConfigValue } from './keys.ts'
 
@@ -24,6 +25,12 @@ export function parseValue(key: ConfigKey, raw: unknown): Parsed {
     case 'start-height':
       return parseStartHeight(String(raw)) === undefined
         ? { problem: 'must be a height or latest-N' }
+        : { value: String(raw) }
+    case 'retention':
+      return parseRetention(raw) === undefined
+        ? {
+            problem: 'must be none, or heights (50000), an age (30d) or bytes (200GiB), each once, with commas between'
+          }
         : { value: String(raw) }
     default:
       return parseNumber(key, raw)
@@ -65,6 +72,23 @@ export function parseAddress(raw: unknown): { readonly host: string; readonly po
   const port = Number(match?.[2])
   if (match === null || port > 65_535) return undefined
   return { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port }
+}
+
+/** `50000`, `30d`, `200GiB`, `50000,30d`, `none`; an age and bytes have a unit, heights have none. */
+export function parseRetention(raw: unknown): Retention | undefined {
+  const text = String(raw).trim()
+  if (text === 'none') return {}
+  const retention: { -readonly [name in keyof Retention]: number } = {}
+  for (const part of text.split(',').map((piece) => piece.trim())) {
+    const heights = /^\d{1,15}$/.test(part) ? Number(part) : undefined
+    const ageMs = heights === undefined && /[smhd]$/.test(part) ? parseDuration(part) : undefined
+    const bytes = heights === undefined && ageMs === undefined ? parseSize(part) : undefined
+    const found = Object.entries({ heights, ageMs, bytes }).filter(([, value]) => value !== undefined)
+    const [name, value] = found[0] ?? []
+    if (name === undefined || value === undefined || name in retention || value < 1) return undefined
+    retention[name as keyof Retention] = value
+  }
+  return retention
 }
 
 /** `1000`, `latest-50`, `latest`. */

@@ -1,0 +1,7 @@
+/** Deletes what retention no longer keeps, in small steps beside everything else. */
+export type { PrunerError, PrunerErrorCode } from './errors.ts'
+export { createPrunerMetrics, type PrunerMetrics, type PrunerTask } from './metrics.ts'
+export { defaultPrunerOptions, type PrunerOptions, type Retention, validatePrunerOptions } from './options.ts'
+export type { PrunePlan } from './plan.ts'
+export type { NodeLoad, PrunerComponents, ReclaimPort } from './ports.ts'
+export { createPruner, type Pruner, type PrunerStatus } from './pruner.ts'

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import {
+  chainBlockList,
+  chainFixture,
+  freePort,
+  lastJson,
+  RunningNode,
+  sealsync,
+  temporaryDirectory,
+  until
+} from '#test/support/node/cli.ts'
+
+const FIRST = 1_000_000
+const LAST = 1_000_071
+
+interface Plan {
+  readonly from: number
+  readonly to: number
+  readonly heights: number
+  readonly blobs: number
+}
+
+interface PrunerState {
+  readonly prunedTo: number
+  readonly dirty: readonly string[]
+}
+
+interface PrunedStatus {
+  readonly heights: { readonly lowest: number; readonly prunedTo: number; readonly consecutive: number }
+  readonly pruner: PrunerState
+}
+
+describe('a node that prunes', () => {
+  const home = temporaryDirectory()
+  const running: RunningNode[] = []
+  after(async () => {
+    for (const node of running) await node.stop()
+    home.remove()
+  })
+
+  const start = (dataDir: string, args: readonly string[]): RunningNode => {
+    const listeners = ['--metrics-address', '127.0.0.1:0', '--api-address', '127.0.0.1:0', '--log-format', 'json']
+    const node = new RunningNode(dataDir, [...args, ...listeners])
+    running.push(node)
+    return node
+  }
+
+  it('keeps what retention says, prunes on a word while it runs and while it does not, and keeps every other bit', async () => {
+    const [executionDir, accessDir] = [join(home.path, 'execution'), join(home.path, 'access')]
+    const identities = join(home.path, 'identities.json')
+    const entries: unknown[] = []
+    for (const [dir, role] of [
+      [executionDir, 'execution'],
+      [accessDir, 'access']
+    ] as const) {
+      const address = `127.0.0.1:${await freePort()}`
+      const init = ['init', '--data-dir', dir, '--role', role, '--address', address, '--json']
+      entries.push(lastJson(await sealsync(init)))
+    }
+    writeFileSync(identities, JSON.stringify(entries))
+    const list = `file:${chainBlockList}`
+    lastJson(await sealsync(['import', '--data-dir', executionDir, '--feed', list, '--json', chainFixture]))
+    start(executionDir, ['--identities', identities, '--feed', list, '--follow'])
+    const args = ['--identities', identities, '--start-height', String(FIRST), '--retention', '30']
+    const access = start(accessDir, args)
+    const statusOf = async (): Promise<PrunedStatus | undefined> => (await access.status()) as PrunedStatus | undefined
+    await until(access, async () => (await statusOf())?.heights.prunedTo === LAST - 30)
+    const address = access.addresses()
+    assert.equal((await fetch(`http://${address?.api}/v1/execution-data/${FIRST + 5}`)).status, 404)
+
+    const order = (words: readonly string[]) => sealsync(['prune', '--data-dir', accessDir, '--json', ...words])
+    const plan = lastJson<Plan>(await order(['--below', String(LAST - 19), '--dry-run']))
+    assert.deepEqual([plan.from, plan.to, plan.heights], [LAST - 29, LAST - 20, 10])
+    assert.ok(plan.blobs >= 10)
+    const tooHigh = await order(['--below', String(LAST + 5)])
+    assert.deepEqual([tooHigh.code, /held/.test(tooHigh.stderr)], [1, true])
+    const pruned = lastJson<PrunerState>(await order(['--below', String(LAST - 19)]))
+    assert.equal(pruned.prunedTo, LAST - 20)
+    assert.equal((await statusOf())?.heights.lowest, LAST - 19)
+    await access.stop()
+
+    const below = String(LAST - 9)
+    assert.equal(lastJson<Plan>(await order(['--below', below, '--dry-run'])).heights, 10)
+    assert.equal(lastJson<PrunerState>(await order(['--below', below])).prunedTo, LAST - 10)
+    assert.equal(lastJson<PrunerState>(await order(['--retention', '5'])).prunedTo, LAST - 5)
+    const out = join(home.path, 'out')
+    const range = ['--from', String(LAST - 4), '--to', String(LAST)]
+    lastJson(await sealsync(['export', '--data-dir', accessDir, ...range, '--out', out, '--json']))
+    for (let height = LAST - 4; height <= LAST; height += 1) {
+      const name = `${height}.car`
+      assert.deepEqual(readFileSync(join(out, name)), readFileSync(join(chainFixture, name)), name)
+    }
+    assert.equal(existsSync(join(out, `${LAST - 5}.car`)), false)
+  })
+})
