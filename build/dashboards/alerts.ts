@@ -119,6 +119,13 @@ export const ALERTS: readonly Alert[] = [
     summary: '{{ $labels.instance }} does not give back what was pruned: {{ $value | humanize1024 }}B are dead'
   },
   {
+    alert: 'SealsyncRetentionBehind',
+    expr: 'sealsync_pruner_backlog_heights > 1000 and delta(sealsync_pruner_backlog_heights[1h]) >= 0',
+    for: '1h',
+    severity: 'warning',
+    summary: '{{ $labels.instance }} keeps {{ $value }} heights more than its retention says, and does not get fewer'
+  },
+  {
     alert: 'SealsyncCorruptBlob',
     expr: 'increase(sealsync_store_damaged_blobs_total[1h]) + increase(sealsync_store_lost_blobs_total[1h]) > 0',
     for: '0m',

@@ -281,6 +281,11 @@ const FILES: LimitSection = {
       at: 'the import waits for the disk'
     },
     {
+      limits: ['pruner.maxStepBlobs'],
+      defends: 'memory and time of one step of pruning; tracking waits for it',
+      at: 'the rest goes with the next step'
+    },
+    {
       limits: ['store.maxOpenFiles'],
       defends: 'file descriptors for segments',
       at: 'the longest unused one is closed'
@@ -302,6 +307,7 @@ export const NOT_LISTED: ReadonlyMap<string, string> = new Map([
     'exchange.client.classic.maxLiveWants',
     "boxo's way of asking, for comparisons: what it bounds is the asker's own pace"
   ],
+  ['pruner.bytesPerSecond', 'the setting pruner.rate takes its place; 0 is no limit'],
   ['requester.maxSearchAhead', 'the setting sync.search-ahead takes its place'],
   ['requester.maxInFlightBytes', 'the setting sync.search-ahead-bytes takes its place'],
   ['requester.maxReportedHalts', 'length of a list in the status'],
