@@ -33,6 +33,26 @@ export const peers: DashboardSpec = {
           ]
         },
         {
+          title: 'Identity table, changes by outcome',
+          unit: 'ops',
+          good: 'none but replaced and unchanged',
+          targets: [{ expr: perNode(rate(`${P}_identity_table_loads_total`), 'outcome'), legend: '{{outcome}}' }]
+        },
+        {
+          title: 'Calls of the Access API by outcome',
+          unit: 'ops',
+          good: 'none but ok',
+          expectEmpty: 'the feed is another',
+          targets: [{ expr: perNode(rate('sealsync_feed_host_calls_total'), 'outcome'), legend: '{{outcome}}' }]
+        },
+        {
+          title: 'Hosts of the Access API that answer',
+          unit: 'short',
+          good: 'all that are given',
+          expectEmpty: 'the feed is another',
+          targets: [{ expr: perNode(metric('sealsync_feed_hosts_usable')) }]
+        },
+        {
           title: 'Dials by outcome',
           unit: 'ops',
           good: 'none but ok, and those only after a start',

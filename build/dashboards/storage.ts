@@ -174,7 +174,10 @@ export const storage: DashboardSpec = {
           good: 'as many as come in, once the node is full',
           targets: [
             { expr: perNode(rate(`${P}_freed_blobs_total`)), legend: 'deleted' },
-            { expr: perNode(rate('sealsync_tracker_loose_blobs_total'), 'outcome'), legend: "maybe nobody's, {{outcome}}" }
+            {
+              expr: perNode(rate('sealsync_tracker_loose_blobs_total'), 'outcome'),
+              legend: "maybe nobody's, {{outcome}}"
+            }
           ]
         },
         {

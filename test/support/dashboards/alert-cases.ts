@@ -139,6 +139,12 @@ export const ALERT_CASES: readonly AlertCase[] = [
     silent: { 'sealsync_store_dead_bytes{N}': `${2 * GIB}x100`, 'sealsync_store_blob_bytes{N}': `${10 * GIB}x100` }
   },
   {
+    alert: 'SealsyncRetentionBehind',
+    at: '150m',
+    fires: { 'sealsync_pruner_backlog_heights{N}': '2000+1x200' },
+    silent: { 'sealsync_pruner_backlog_heights{N}': '9000-20x200' }
+  },
+  {
     alert: 'SealsyncCorruptBlob',
     at: '10m',
     fires: { 'sealsync_store_damaged_blobs_total{N}': '0x5 1x10', 'sealsync_store_lost_blobs_total{N}': '0x15' },
