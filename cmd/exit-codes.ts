@@ -35,6 +35,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   gap: EXIT.config,
   locked: EXIT.locked,
   'newer-version': EXIT.database,
+  'old-version': EXIT.database,
   corrupt: EXIT.database,
   'address-in-use': EXIT.addressInUse,
   'socket-in-use': EXIT.addressInUse,

@@ -155,6 +155,7 @@ export const ERROR_ADVICE: Readonly<Record<string, Readonly<Record<string, strin
   store: {
     locked: 'Stop the process that the message names, or choose another `--data-dir`.',
     'newer-version': 'Start the newer release again; an older one cannot read what it wrote.',
+    'old-version': 'Start the release that wrote it, or begin anew with an empty directory and the old key.',
     corrupt: 'Restore the data directory from the backup, or begin anew with an empty one and the old key.',
     'disk-full': 'Make room, then start the node again.',
     'not-writable': 'See owner, mode and mount of the data directory.',

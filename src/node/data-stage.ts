@@ -11,6 +11,7 @@ import {
 } from '../store/index.ts'
 import { createTrackerMetrics, LevelProgressStore, LevelTracker, type ProgressStore } from '../tracker/index.ts'
 import type { Clock, Rng } from '../util/index.ts'
+import { migrations } from './migrations.ts'
 import type { Registry } from 'prom-client'
 
 /** What lies on the disk, opened. */
@@ -49,7 +50,7 @@ export async function openData(
 ): Promise<NodeData> {
   const { clock, rng, register, account } = components
   const log = components.logger.child('store')
-  const directory = await DataDirectory.open(options.dataDir)
+  const directory = await DataDirectory.open(options.dataDir, { migrations: migrations(components) })
   try {
     if (directory.uncleanOwner !== undefined) {
       log.warn(

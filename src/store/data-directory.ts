@@ -2,10 +2,11 @@ import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf } from '../util/index.ts'
 import { Database, type DatabaseOptions } from './database.ts'
+import type { Migration } from './migration.ts'
 import { StoreError, toStoreError } from './errors.ts'
 
 /** Version of what lies in a data directory: raised when a release reads or writes something differently. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 const VERSION_FILE = 'VERSION'
 const OWNER_FILE = 'LOCK'
@@ -50,13 +51,13 @@ export class DataDirectory {
   }
 
   /**
-   * Creates what is missing and takes the lock.
-   * Throws StoreError `locked` (details: `path`, `pid`), `newer-version` (details: `found`, `known`), `corrupt`, `disk-full`,
+   * Creates what is missing, takes the lock, and brings an older schema up to date.
+   * Throws StoreError `locked` (details: `path`, `pid`), `newer-version` or `old-version` (details: `found`, `known`), `corrupt`, `disk-full`,
    * `not-writable` or `io`.
    */
   static async open(
     path: string,
-    options: { readonly database?: Partial<DatabaseOptions> } = {}
+    options: { readonly database?: Partial<DatabaseOptions>; readonly migrations?: readonly Migration[] } = {}
   ): Promise<DataDirectory> {
     // Looked at before anything is touched: a newer release's directory stays as it is.
     await checkVersion(path)
@@ -69,7 +70,9 @@ export class DataDirectory {
     const database = await openLocked(path, options.database)
     try {
       // Again under the lock: a newer release may have been first since.
-      if (!(await checkVersion(path))) await replaceFile(path, VERSION_FILE, `${SCHEMA_VERSION}\n`)
+      const found = await checkVersion(path)
+      if (found === undefined) await replaceFile(path, VERSION_FILE, `${SCHEMA_VERSION}\n`)
+      else await migrate({ path, found }, database, options.migrations ?? [])
       const uncleanOwner = await readOwner(path)
       await replaceFile(path, OWNER_FILE, `${process.pid}\n`)
       return new DataDirectory(path, database, uncleanOwner)
@@ -110,10 +113,10 @@ async function openLocked(path: string, options: Partial<DatabaseOptions> | unde
   }
 }
 
-/** False when there is no stamp yet. */
-async function checkVersion(path: string): Promise<boolean> {
+/** The schema on the disk; `undefined` when there is none yet. */
+async function checkVersion(path: string): Promise<number | undefined> {
   const text = await readSmall(join(path, VERSION_FILE))
-  if (text === undefined) return false
+  if (text === undefined) return undefined
   const found = /^\d{1,9}\s*$/.test(text) ? Number(text) : 0
   if (found === 0) throw new StoreError('corrupt', `${join(path, VERSION_FILE)} does not hold a version number`)
   if (found > SCHEMA_VERSION) {
@@ -123,7 +126,27 @@ async function checkVersion(path: string): Promise<boolean> {
       { details: { found, known: SCHEMA_VERSION } }
     )
   }
-  return true
+  return found
+}
+
+/** One migration after the other; each is stamped when it is done, so that a kill repeats one at most. */
+async function migrate(
+  directory: { readonly path: string; readonly found: number },
+  database: Database,
+  migrations: readonly Migration[]
+): Promise<void> {
+  for (let version = directory.found + 1; version <= SCHEMA_VERSION; version += 1) {
+    const migration = migrations.find(({ to }) => to === version)
+    if (migration === undefined) {
+      throw new StoreError(
+        'old-version',
+        `the data directory ${directory.path} has schema ${directory.found}, and nothing here leads from it to ${SCHEMA_VERSION}: start the release that wrote it, or choose another --data-dir`,
+        { details: { found: directory.found, known: SCHEMA_VERSION } }
+      )
+    }
+    await migration.run(database)
+    await replaceFile(directory.path, VERSION_FILE, `${version}\n`)
+  }
 }
 
 async function readOwner(path: string): Promise<DirectoryOwner | undefined> {

@@ -3,6 +3,7 @@ import { AppError, codeOf, messageOf } from '../util/index.ts'
 /**
  * - `locked`: another process works in the data directory.
  * - `newer-version`: the data directory was written by a newer release.
+ * - `old-version`: the data directory was written by a release so old that nothing leads from it to this one.
  * - `corrupt`: a database or a stamp cannot be read.
  * - `disk-full`: the disk or the quota is full; nothing acknowledged is lost.
  * - `not-writable`: no permission, or a read-only mount.
@@ -14,6 +15,7 @@ import { AppError, codeOf, messageOf } from '../util/index.ts'
 export type StoreErrorCode =
   | 'locked'
   | 'newer-version'
+  | 'old-version'
   | 'corrupt'
   | 'disk-full'
   | 'not-writable'

@@ -59,7 +59,7 @@ void describe('data directory', () => {
       const directory = await DataDirectory.open(path)
       assert.deepEqual((await readdir(path)).sort(), ['LOCK', 'VERSION', 'blobs', 'db', 'keys'])
       assert.equal((await stat(directory.keysPath)).mode & 0o777, 0o700)
-      assert.equal(await readFile(join(path, 'VERSION'), 'utf8'), '1\n')
+      assert.equal(await readFile(join(path, 'VERSION'), 'utf8'), `${SCHEMA_VERSION}\n`)
       assert.equal(await readFile(join(path, 'LOCK'), 'utf8'), `${process.pid}\n`)
       assert.equal(directory.uncleanOwner, undefined)
       await directory.close()
@@ -113,6 +113,25 @@ void describe('data directory', () => {
         await writeFile(join(path, 'VERSION'), stamp)
         await assert.rejects(DataDirectory.open(path), { code: 'corrupt' }, stamp)
       }
+    }))
+
+  void it('brings an older directory up to date, once, and refuses one that nothing leads from', () =>
+    withFolder(async (path) => {
+      await (await DataDirectory.open(path)).close()
+      await writeFile(join(path, 'VERSION'), `${SCHEMA_VERSION - 1}\n`)
+      await assert.rejects(DataDirectory.open(path), { code: 'old-version' })
+      let runs = 0
+      const failing = { to: SCHEMA_VERSION, run: () => Promise.reject(new Error('killed')) }
+      await assert.rejects(DataDirectory.open(path, { migrations: [failing] }), /killed/)
+      const working = {
+        to: SCHEMA_VERSION,
+        run: async () => {
+          runs += 1
+        }
+      }
+      for (let time = 0; time < 2; time += 1) await (await DataDirectory.open(path, { migrations: [working] })).close()
+      assert.equal(runs, 1)
+      assert.equal(await readFile(join(path, 'VERSION'), 'utf8'), `${SCHEMA_VERSION}\n`)
     }))
 
   void it('says when the database is damaged, or the path is no folder', () =>

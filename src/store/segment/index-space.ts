@@ -41,6 +41,9 @@ const CHECKPOINT_KEY = Buffer.from('c', 'latin1')
 const DIGEST_TAG = 0x64
 const SEGMENT_TAG = 0x73
 
+/** The entries of all segments. */
+export const SEGMENT_ENTRIES = { gte: Uint8Array.of(SEGMENT_TAG), lt: Uint8Array.of(SEGMENT_TAG + 1) } as const
+
 export class SegmentIndex {
   readonly #space: KeyValueSpace
 
@@ -69,8 +72,7 @@ export class SegmentIndex {
   /** What each segment holds. One entry a segment, so this stays small. */
   async segments(): Promise<Map<number, SegmentSpace>> {
     const segments = new Map<number, SegmentSpace>()
-    const range = { gte: Uint8Array.of(SEGMENT_TAG), lt: Uint8Array.of(SEGMENT_TAG + 1) }
-    for await (const [key, value] of this.#space.entries(range)) {
+    for await (const [key, value] of this.#space.entries(SEGMENT_ENTRIES)) {
       const view = viewOf(value, 16, 'a segment')
       const number = viewOf(key, 5, 'a segment').getUint32(1)
       segments.set(number, {
@@ -148,14 +150,14 @@ function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   return value
 }
 
-function segmentKey(number: number): Uint8Array {
+export function segmentKey(number: number): Uint8Array {
   const key = new Uint8Array(5)
   key[0] = SEGMENT_TAG
   new DataView(key.buffer).setUint32(1, number)
   return key
 }
 
-function encodeSpace(held: SegmentSpace): Uint8Array {
+export function encodeSpace(held: SegmentSpace): Uint8Array {
   const value = new Uint8Array(16)
   const view = new DataView(value.buffer)
   view.setBigUint64(0, BigInt(held.liveBytes))
