@@ -70,7 +70,7 @@ export class ExchangeService implements Exchange {
   #state: 'new' | 'running' | 'stopped' = 'new'
 
   constructor(components: ExchangeComponents, options: ExchangeOptions) {
-    const { clock, rng, network } = components
+    const { clock, rng, network, nextTurn = systemNextTurn } = components
     this.#components = components
     this.#metrics = createExchangeMetrics(components.register)
     this.#wheel = new TimerWheel(clock, defaultTimerWheelOptions)
@@ -82,7 +82,7 @@ export class ExchangeService implements Exchange {
       {
         clock,
         totals,
-        outbound: { network, clock, rng, totals },
+        outbound: { network, clock, rng, nextTurn, totals },
         inbound: { wheel: this.#wheel, totals, receive: this.#receive, events: this.#inboundEvents() },
         linkEvents: (peer) => this.#linkEvents(peer),
         penalise: (peer, reason) => this.#penalise(peer, reason)
@@ -107,7 +107,7 @@ export class ExchangeService implements Exchange {
       {
         clock,
         wheel: this.#wheel,
-        nextTurn: components.nextTurn ?? systemNextTurn,
+        nextTurn,
         blocks: components.blocks,
         requestFilter: components.requestFilter,
         sendAccount: components.sendAccount ?? new ByteAccount('send', options.server.sendBytes),

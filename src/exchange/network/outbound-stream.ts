@@ -1,5 +1,5 @@
 import type { PeerIdText } from '../../model/index.ts'
-import { backoffMs, type Clock, codeOf, type Rng, type Timer } from '../../util/index.ts'
+import { backoffMs, type Clock, codeOf, type NextTurn, type Rng, type Timer } from '../../util/index.ts'
 import type { ExchangeTotals } from '../metrics.ts'
 import type { StreamOptions } from '../options.ts'
 import type { ExchangeNetwork, ExchangeStream } from './network.ts'
@@ -8,6 +8,7 @@ export interface OutboundComponents {
   readonly network: Pick<ExchangeNetwork, 'open'>
   readonly clock: Clock
   readonly rng: Rng
+  readonly nextTurn: NextTurn
   readonly totals: ExchangeTotals
 }
 

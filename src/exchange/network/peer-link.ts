@@ -21,7 +21,7 @@ export interface LinkEvents {
  * What goes to one peer, on two streams, so that a want never waits behind a megabyte: control (wants, cancels,
  * presences) and data (blocks).
  *
- * Control words of one turn are sent as one message, cancels first. Invariant: for a digest there waits at most one of
+ * Control words of one turn, whatever sockets it read, are sent as one message, cancels first. Invariant: for a digest there waits at most one of
  * cancel and want, the later; boxo collapses a message's entries of one CID, and a cancel would swallow its want.
  */
 export class PeerLink {
@@ -123,7 +123,7 @@ export class PeerLink {
   #flushSoon(): void {
     if (this.#flushSet || this.#closed) return
     this.#flushSet = true
-    queueMicrotask(() => {
+    this.#components.nextTurn(() => {
       this.#flushSet = false
       this.#flush()
     })

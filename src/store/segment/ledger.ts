@@ -9,6 +9,11 @@ export interface WritePosition {
   readonly offset: number
 }
 
+interface Question {
+  readonly cids: Map<DigestKey, BlobCid>
+  readonly answers: Promise<ReadonlyMap<DigestKey, Location | undefined>>
+}
+
 const NOTHING: SegmentSpace = { liveBytes: 0, liveRecords: 0, end: SEGMENT_HEADER_LENGTH }
 
 /** Bytes of a segment that nothing points to: dead records, and stretches that are no records. */
@@ -21,6 +26,8 @@ export const deadBytesOf = ({ liveBytes, end }: SegmentSpace): number => end - S
 export class Ledger {
   readonly #index: SegmentIndex
   readonly #answers = new Answers()
+  /** What the next read of the index is to answer. */
+  #question: Question | undefined
   readonly #unindexed = new Map<DigestKey, readonly [BlobCid, Location]>()
   readonly #segments: Map<number, SegmentSpace>
   /** Segments whose entry in the index is not the one here. */
@@ -75,20 +82,35 @@ export class Ledger {
   }
 
   async locate(cid: BlobCid): Promise<Location | undefined> {
-    const [location] = await this.locateMany([cid])
-    return location
+    return (
+      this.#unindexed.get(cid.key)?.[1] ?? (this.#answers.has(cid.key) ? this.#answers.get(cid.key) : this.#ask(cid))
+    )
   }
 
-  /** As `locate` for each, with one read of the index at most. */
-  async locateMany(cids: readonly BlobCid[]): Promise<(Location | undefined)[]> {
-    const known = cids.map(({ key }) => this.#unindexed.get(key)?.[1] ?? this.#answers.get(key))
-    const unknown = cids.filter(({ key }) => !this.#unindexed.has(key) && !this.#answers.has(key))
-    if (unknown.length === 0) return known
-    const { writes } = this.#answers
-    const read = await this.#index.locateMany(unknown)
-    unknown.forEach(({ key }, at) => this.#answers.keep(key, read[at], writes))
-    const found = new Map(unknown.map(({ key }, at) => [key, read[at]]))
-    return cids.map(({ key }, at) => known[at] ?? found.get(key))
+  /** As `locate` for each. */
+  locateMany(cids: readonly BlobCid[]): Promise<(Location | undefined)[]> {
+    return Promise.all(cids.map((cid) => this.locate(cid)))
+  }
+
+  /** One read of the index answers all that is asked in a row: each is a job in another thread. */
+  async #ask(cid: BlobCid): Promise<Location | undefined> {
+    this.#question ??= this.#read()
+    this.#question.cids.set(cid.key, cid)
+    return (await this.#question.answers).get(cid.key)
+  }
+
+  #read(): Question {
+    const cids = new Map<DigestKey, BlobCid>()
+    const read = async (): Promise<Map<DigestKey, Location | undefined>> => {
+      await Promise.resolve()
+      this.#question = undefined
+      const { writes } = this.#answers
+      const found = await this.#index.locateMany([...cids.values()])
+      const answers = new Map([...cids.keys()].map((key, at) => [key, found[at]]))
+      for (const [key, location] of answers) this.#answers.keep(key, location, writes)
+      return answers
+    }
+    return { cids, answers: read() }
   }
 
   /** CIDs of durable blobs, each once. */

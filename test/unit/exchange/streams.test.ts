@@ -43,10 +43,14 @@ function outbound(answer: () => ExchangeStream) {
     }
   }
   const events = { ready: () => {}, lost: () => {} }
-  const stream = new OutboundStream({ network, clock, rng: seededRng(1), totals }, PEER, {
-    options: defaultExchangeOptions.streams,
-    events
-  })
+  const stream = new OutboundStream(
+    { network, clock, rng: seededRng(1), nextTurn: (run) => clock.setTimer(0, run), totals },
+    PEER,
+    {
+      options: defaultExchangeOptions.streams,
+      events
+    }
+  )
   return { clock, opens, stream, totals }
 }
 

@@ -299,7 +299,7 @@ void describe('segment store', () => {
     assert.equal(await store.getSize(blob.cid), blob.bytes.length)
     assert.deepEqual(await store.get(blob.cid), blob)
     assert.equal(machine.index.reads - before, 3)
-    assert.equal(await store.deleteMany([blob.cid]), 1)
+    assert.equal((await store.deleteMany([blob.cid])).count, 1)
     assert.equal(await store.has(blob.cid), false)
     await store.put(blob)
     assert.deepEqual(await store.get(blob.cid), blob)
