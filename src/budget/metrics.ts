@@ -16,17 +16,17 @@ export interface BudgetMetrics {
 
 export function createBudgetMetrics(register: Registry): BudgetMetrics {
   const registers = [register]
-  return {
+  const metrics = {
     reserved: new Gauge({
       name: 'sealsync_budget_reserved_bytes',
       help: 'Bytes that an account of the memory budget holds',
-      labelNames: ['account'],
+      labelNames: ['account'] as const,
       registers
     }),
     cap: new Gauge({
       name: 'sealsync_budget_cap_bytes',
       help: 'Most bytes that an account of the memory budget may hold',
-      labelNames: ['account'],
+      labelNames: ['account'] as const,
       registers
     }),
     total: new Gauge({
@@ -37,7 +37,7 @@ export function createBudgetMetrics(register: Registry): BudgetMetrics {
     refused: new Counter({
       name: 'sealsync_budget_refused_total',
       help: 'Reservations refused because the account or the whole budget was full',
-      labelNames: ['account'],
+      labelNames: ['account'] as const,
       registers
     }),
     limit: new Gauge({
@@ -58,14 +58,16 @@ export function createBudgetMetrics(register: Registry): BudgetMetrics {
     changes: new Counter({
       name: 'sealsync_budget_pressure_changes_total',
       help: 'Times that memory pressure came to a level',
-      labelNames: ['level'],
+      labelNames: ['level'] as const,
       registers
     }),
     reclaimed: new Counter({
       name: 'sealsync_budget_reclaimed_bytes_total',
       help: 'Bytes that an elastic account gave back because another needed them',
-      labelNames: ['account'],
+      labelNames: ['account'] as const,
       registers
     })
   }
+  for (const level of PRESSURE_LEVELS) metrics.changes.inc({ level }, 0)
+  return metrics
 }

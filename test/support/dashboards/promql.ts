@@ -28,7 +28,7 @@ const VARIABLES: readonly (readonly [RegExp, string])[] = [
 ]
 
 /** The expression with Grafana's own variables and the dashboard's replaced by values. */
-function substitute(text: string, values: Readonly<Record<string, string>>): string {
+export function substitute(text: string, values: Readonly<Record<string, string>>): string {
   const own = VARIABLES.reduce((result, [pattern, value]) => result.replace(pattern, value), text)
   return own.replace(/\$([a-z_]+)/g, (whole, name: string) => values[name] ?? whole)
 }
