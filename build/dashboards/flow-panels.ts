@@ -151,13 +151,13 @@ export const FLOW_PANELS: readonly FlowPanel[] = [
     row: 'Pruner',
     title: 'Pruner Duration - EN',
     exprs: ['sum(execution_data_sync_pruner_prune_durations_ms{N, role="execution"}) by (num)'],
-    absent: 'pruning has no metric of this name here yet'
+    note: 'a step of pruning, which is many small ones here'
   },
   {
     row: 'Pruner',
     title: 'Pruned Height - EN',
     exprs: ['execution_data_sync_pruner_latest_height_pruned{N, role="execution"}'],
-    absent: 'pruning has no metric of this name here yet'
+    note: '0 until something is pruned'
   },
   {
     row: 'Execution Data Service',
