@@ -18,6 +18,7 @@ const COMMANDS: readonly (readonly [names: readonly string[], load: () => Promis
   [['import'], async () => (await import('./import.ts')).addImportCommand],
   [['export'], async () => (await import('./export.ts')).addExportCommand],
   [['prune'], async () => (await import('./prune.ts')).addPruneCommand],
+  [['wind-down'], async () => (await import('./wind-down.ts')).addWindDownCommand],
   [['inspect'], async () => (await import('./inspect.ts')).addInspectCommand],
   [['codec'], async () => (await import('./codec.ts')).addCodecCommand],
   [['config'], async () => (await import('./config.ts')).addConfigCommand],

@@ -20,6 +20,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   usage: EXIT.usage,
   config: EXIT.config,
   exists: EXIT.config,
+  'wound-down': EXIT.config,
   'identity-table-invalid': EXIT.config,
   'identity-entry-invalid': EXIT.config,
   'not-writable': EXIT.config,

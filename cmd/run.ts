@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { createLogger } from '#src/log/index.ts'
 import {
   createNode,
+  endWindDown,
   initNode,
   isInitialised,
   loadConfig,
@@ -21,6 +22,7 @@ export function addRunCommand(program: Command, context: CommandContext, done: (
     .action(async (flags: NodeFlags & { init?: boolean }) => {
       const dataDir = dataDirOf(flags, context)
       const config = toNodeConfig(loadConfig(configSources(flags, context)), dataDir)
+      if (await endWindDown(dataDir)) return done(EXIT.ok)
       if (flags.init === true && !(await isInitialised(dataDir))) {
         await initNode({ dataDir, role: config.role, address: `${config.p2pAddress.host}:${config.p2pAddress.port}` })
       }

@@ -111,6 +111,8 @@ export const ERROR_ADVICE: Readonly<Record<string, Readonly<Record<string, strin
   },
   node: {
     config: 'Mend what the message names; `sealsync config validate` checks without starting.',
+    'winding-down': 'Nothing: it is on its way. See `windDown` in the status.',
+    'wound-down': 'Give another data directory; this one holds only the record of what the node did at its end.',
     'wrong-key': 'Put the entry that `sealsync init` printed into the identity table, or give the right `--data-dir`.',
     exists: 'Run the node that is there, or choose another `--data-dir`.',
     'stop-timeout':

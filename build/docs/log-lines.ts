@@ -56,6 +56,8 @@ const MEANING: Readonly<Record<string, string>> = {
     'The disk gave back other bytes than were written. Look at the disk; import the block anew from another node.',
   'a step of pruning failed; it is taken again':
     'See `error`: most often the disk refuses writes. Nothing that is kept is touched; pruning waits and tries again.',
+  'the record of the wind-down is not written':
+    'The disk refuses writes: `error`. A kill now would repeat some of the work, nothing else.',
   'index of the blobs not written': 'The disk refuses writes: `reason`. Nothing acknowledged is lost.',
   'segment file is damaged or cut short: it is read and not written on':
     'The disk or somebody changed a file of `blobs/`. Look at the disk. What is still good of it is served, and moves to another file in time.',

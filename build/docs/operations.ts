@@ -20,6 +20,7 @@ const FINE: HealthInputs = {
   stall: undefined,
   halted: undefined,
   stopping: false,
+  windingDown: undefined,
   admitted: true,
   diskOk: true
 }
@@ -27,6 +28,7 @@ const FINE: HealthInputs = {
 /** What makes each check fail. */
 const FAILING: Readonly<Record<(typeof HEALTH_CHECKS)[number], Partial<HealthInputs>>> = {
   stopping: { stopping: true },
+  'winding-down': { windingDown: 'winding down: shedding what is held' },
   database: { databaseOpen: false },
   disk: { diskOk: false },
   identity: { admitted: false },

@@ -12,7 +12,17 @@ export interface Check {
 }
 
 /** The checks of {@link healthChecks}, in their order. */
-export const HEALTH_CHECKS = ['stopping', 'database', 'disk', 'identity', 'peers', 'halted', 'stall', 'lag'] as const
+export const HEALTH_CHECKS = [
+  'stopping',
+  'winding-down',
+  'database',
+  'disk',
+  'identity',
+  'peers',
+  'halted',
+  'stall',
+  'lag'
+] as const
 export type HealthCheckName = (typeof HEALTH_CHECKS)[number]
 
 export interface HealthInputs {
@@ -38,6 +48,8 @@ export interface HealthInputs {
   /** Set when the node found something it must not go past. */
   readonly halted: { readonly height: Height; readonly reason: string } | undefined
   readonly stopping: boolean
+  /** Why the node is on its way out, when it is. */
+  readonly windingDown: string | undefined
   /** False when the identity table no longer has this node, or has it as ejected. */
   readonly admitted: boolean
   /** False when the data directory's disk is too full to go on fetching. */
@@ -97,6 +109,10 @@ function resultOf(name: HealthCheckName, inputs: HealthInputs, options: HealthOp
       return inputs.stopping
         ? { ok: false, reason: 'the node is stopping' }
         : { ok: true, reason: 'the node is running' }
+    case 'winding-down':
+      return inputs.windingDown === undefined
+        ? { ok: true, reason: 'the node is here to stay' }
+        : { ok: false, reason: inputs.windingDown }
     case 'database':
       return inputs.databaseOpen
         ? { ok: true, reason: 'the database is open' }

@@ -7,6 +7,10 @@ export type NodeErrorCode =
   | 'wrong-key'
   /** `init` was asked to make a data directory where there is one. */
   | 'exists'
+  /** The whole node is winding down already. */
+  | 'winding-down'
+  /** The directory is what is left of a node that was wound down. */
+  | 'wound-down'
   /** The node could not stop within its time limit. */
   | 'stop-timeout'
 

@@ -1,22 +1,18 @@
 import type { RootLogger } from '../log/index.ts'
 import { createProcessProbe, createRegistry, registerBuildInfo } from '../metrics/index.ts'
-import type { Pruner } from '../pruner/index.ts'
 import { systemClock, systemRng } from '../util/index.ts'
 import type { NodeConfig } from './config/node-config.ts'
 import type { NodeContext } from './context.ts'
-import { type NodeData, openData } from './data-stage.ts'
-import type { DiskWatch } from './disk-watch.ts'
+import { openData } from './data-stage.ts'
 import { createExecutionDataReading } from './execution-data-reading.ts'
-import { createFollowing } from './following-stage.ts'
 import { createMemory } from './memory-stage.ts'
-import type { NodeJob } from './job.ts'
 import { createNodeMetrics } from './metrics.ts'
-import { createNetwork, type NodeNetwork } from './network-stage.ts'
-import { createProducing } from './producing-stage.ts'
-import { createPruning } from './pruning-stage.ts'
+import { createNetwork } from './network-stage.ts'
 import { createServing, type NodeAddresses } from './serving-stage.ts'
 import { ServiceStack } from './service-stack.ts'
 import { revision, version } from './version.ts'
+import { removeShed } from './wind-down-record.ts'
+import { createWork } from './work-stage.ts'
 
 /** A node, made and not yet started. */
 export interface SealsyncNode {
@@ -63,11 +59,7 @@ export async function createNode(
     services.add('disk', serving.disk)
     if (network.dht !== undefined) services.add('dht', network.dht)
     services.add('exchange', network.exchange)
-    const job =
-      config.role === 'execution' ? await createProducing(context, parts) : await createFollowing(context, parts)
-    const pruner = nodePruner(context, { data, network, job, disk: serving.disk })
-    services.add('pruner', pruner)
-    serving.attach(job, pruner)
+    const windingDown = await createWork(context, { ...parts, serving, requestStop: stopRequest.resolve })
     services.add('identities', network.identities)
     services.add('api', serving.api)
     services.add('admin', serving.admin)
@@ -78,6 +70,7 @@ export async function createNode(
         serving.stopping()
         await services.stop()
         context.probe.stop()
+        if (windingDown.shed !== undefined) await removeShed(config.dataDir, windingDown.shed)
       },
       failed: services.failed,
       stopRequested: stopRequest.promise,
@@ -87,30 +80,6 @@ export async function createNode(
     await data.close()
     throw error
   }
-}
-
-function nodePruner(
-  { config, register, logger, clock }: NodeContext,
-  parts: { readonly data: NodeData; readonly network: NodeNetwork; readonly job: NodeJob; readonly disk: DiskWatch }
-): Pruner {
-  const { data, network, job, disk } = parts
-  const pruner = createPruning(
-    {
-      data,
-      doneWith: () => job.doneWith(),
-      load: () => ({
-        queue: data.segments.waiting + network.exchange.status().wants.live,
-        diskPressure: disk.pressure
-      }),
-      register,
-      logger: logger.child('pruner'),
-      clock
-    },
-    config.pruner
-  )
-  // What a stop out of order left stored and tracked nowhere.
-  if (data.directory.uncleanOwner !== undefined) pruner.findOrphans()
-  return pruner
 }
 
 function createContext(config: NodeConfig, logger: RootLogger): NodeContext {

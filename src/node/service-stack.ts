@@ -72,6 +72,17 @@ export class ServiceStack {
     }
   }
 
+  /** Stops these of the services that run, the others go on. Throws StopError `stop-timeout`. */
+  async leave(names: readonly string[]): Promise<void> {
+    const leaving = this.#running.filter(({ name }) => names.includes(name))
+    for (const entry of leaving.reverse()) {
+      this.#running.splice(this.#running.indexOf(entry), 1)
+      const outcome = await this.#stopOne(entry.service)
+      this.#components.logger.info({ service: entry.name, outcome }, 'left')
+      if (outcome === 'timed out') throw new StopError('stop-timeout', `${entry.name} did not stop`)
+    }
+  }
+
   /** Idempotent. Throws StopError `stop-timeout` when a step was given up on. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stopAll()

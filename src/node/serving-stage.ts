@@ -28,6 +28,7 @@ import { EXCHANGE_PROTOCOL, type NodeNetwork } from './network-stage.ts'
 import { peersReport, type StatusComponents, statusReport } from './status.ts'
 import { prunePorts } from './pruning-stage.ts'
 import type { Pruner } from '../pruner/index.ts'
+import type { WindingDown } from './wind-down-stage.ts'
 import { revision, version } from './version.ts'
 
 /** Where a running node is reached; also in `addresses.json` of its data directory. */
@@ -47,7 +48,7 @@ export interface Serving {
   readonly addressFile: Service
   readonly disk: DiskWatch
   /** The job exists only after the network, the metrics listener is wanted before: until then the status says so. */
-  attach(job: NodeJob, pruner: Pruner): void
+  attach(job: NodeJob, parts: { readonly pruner: Pruner; readonly windingDown: WindingDown }): void
   /** Health answers 503 from now on. */
   stopping(): void
   addresses(): NodeAddresses
@@ -76,6 +77,7 @@ class NodeServing implements Serving {
   readonly #status: Omit<StatusComponents, 'job'>
   #job: NodeJob | undefined
   #pruner: Pruner | undefined
+  #windingDown: WindingDown | undefined
   #started = false
   #stopping = false
 
@@ -104,9 +106,10 @@ class NodeServing implements Serving {
     )
   }
 
-  attach(job: NodeJob, pruner: Pruner): void {
+  attach(job: NodeJob, parts: { readonly pruner: Pruner; readonly windingDown: WindingDown }): void {
     this.#job = job
-    this.#pruner = pruner
+    this.#pruner = parts.pruner
+    this.#windingDown = parts.windingDown
   }
 
   stopping(): void {
@@ -125,7 +128,11 @@ class NodeServing implements Serving {
     const job = this.#job
     return job === undefined
       ? { running: true, starting: true }
-      : { ...(await statusReport({ ...this.#status, job: () => job.status() })), pruner: this.#pruner?.status() }
+      : {
+          ...(await statusReport({ ...this.#status, job: () => job.status() })),
+          pruner: this.#pruner?.status(),
+          windDown: this.#windingDown?.status()
+        }
   }
 
   #healthInputs(): HealthInputs {
@@ -148,6 +155,7 @@ class NodeServing implements Serving {
             },
       halted: this.#job?.halted(),
       stopping: this.#stopping,
+      windingDown: this.#windingDown?.reason,
       admitted: network.table.isAdmitted(network.self.peerId),
       diskOk: this.disk.ok
     }
@@ -199,6 +207,7 @@ class NodeServing implements Serving {
     const { data, context, requestStop } = this.#components
     const ingest = this.#job?.ingest
     const pruner = this.#pruner
+    const windingDown = this.#windingDown
     return createAdminRoutes({
       status: () => this.#report(),
       peers: async () => ({ peers: peersReport(this.#status) }),
@@ -207,6 +216,7 @@ class NodeServing implements Serving {
       tracker: data.tracker,
       reader,
       ...(ingest === undefined ? {} : { ingest }),
+      ...(windingDown === undefined ? {} : { windDown: (order) => windingDown.order(order) }),
       ...(pruner === undefined ? {} : { prune: prunePorts(pruner, context.logger.child('pruner')) })
     })
   }

@@ -4,4 +4,5 @@ export { createPrunerMetrics, type PrunerMetrics, type PrunerTask } from './metr
 export { defaultPrunerOptions, type PrunerOptions, type Retention, validatePrunerOptions } from './options.ts'
 export type { PrunePlan } from './plan.ts'
 export type { NodeLoad, PrunerComponents, ReclaimPort } from './ports.ts'
+export { WindDown, type WindDownRecord, type WindDownStatus } from './wind-down.ts'
 export { createPruner, type Pruner, type PrunerStatus } from './pruner.ts'

@@ -53,6 +53,8 @@ export interface Pruner extends Service {
   settled(options: { readonly signal: AbortSignal }): Promise<void>
   /** Looks for blobs that nobody refers to. */
   findOrphans(): void
+  /** Most bytes deleted in a second from now on; 0: no limit. */
+  limitRate(bytesPerSecond: number): void
 }
 
 /** Throws PrunerError `option-invalid`. */
@@ -67,7 +69,7 @@ const RETRY_MS = { first: 1_000, most: 60_000 } as const
 
 class BlobPruner implements Pruner {
   readonly #components: PrunerComponents
-  readonly #options: PrunerOptions
+  readonly #options: PrunerOptions & { bytesPerSecond: number }
   readonly #controller = new AbortController()
   readonly #target: Target
   readonly #tasks: Tasks
@@ -84,10 +86,11 @@ class BlobPruner implements Pruner {
 
   constructor(components: PrunerComponents, options: PrunerOptions) {
     this.#components = components
-    this.#options = options
-    this.#target = new Target(components, options)
-    this.#tasks = new Tasks(components, options, this.#target)
-    this.#pacer = new Pacer(options)
+    // One object for all: the rate may be changed while it runs.
+    this.#options = { ...options }
+    this.#target = new Target(components, this.#options)
+    this.#tasks = new Tasks(components, this.#options, this.#target)
+    this.#pacer = new Pacer(this.#options)
     this.#rate = new Rate(components.clock)
     // What an earlier run began, it may not have ended.
     for (const task of ['heights', 'space'] as const) this.#mark(task)
@@ -158,6 +161,10 @@ class BlobPruner implements Pruner {
 
   findOrphans(): void {
     this.#mark('orphans')
+  }
+
+  limitRate(bytesPerSecond: number): void {
+    this.#options.bytesPerSecond = bytesPerSecond
   }
 
   async #run(): Promise<void> {

@@ -166,7 +166,7 @@ async function readSmall(path: string): Promise<string | undefined> {
 }
 
 /** Written beside and moved into place, so that a crash leaves the old file or the new one. */
-async function replaceFile(directory: string, name: string, text: string): Promise<void> {
+export async function replaceFile(directory: string, name: string, text: string): Promise<void> {
   const temporary = join(directory, `${name}.new`)
   const handle = await open(temporary, 'w', 0o644)
   try {
@@ -176,4 +176,10 @@ async function replaceFile(directory: string, name: string, text: string): Promi
     await handle.close()
   }
   await rename(temporary, join(directory, name))
+  const folder = await open(directory, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
 }

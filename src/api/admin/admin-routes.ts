@@ -12,6 +12,7 @@ import { CAR_CONTENT_TYPE } from '../api-listener.ts'
 import { ApiError } from '../errors.ts'
 import type { ExecutionDataReader } from '../execution-data-reader.ts'
 import { type PrunePorts, pruneRoute } from './prune-route.ts'
+import { type WindDownPort, windDownRoute } from './wind-down-route.ts'
 import type { AdminAnswer, AdminRequest, AdminRoute } from './admin-listener.ts'
 
 /** What an execution node is given to store, track and announce. */
@@ -33,6 +34,7 @@ export interface AdminPorts {
   readonly tracker: Pick<Tracker, 'blocks'>
   readonly reader: Pick<ExecutionDataReader, 'find' | 'car' | 'tree'>
   readonly prune?: PrunePorts
+  readonly windDown?: WindDownPort
   /** Takes a block's CAR, verified and durable when it resolves. Given at execution nodes only. */
   readonly ingest?: (
     block: IngestBlock,
@@ -76,6 +78,7 @@ export function createAdminRoutes(ports: AdminPorts): AdminRoute[] {
     { name: 'export', method: 'GET', path: '/export', handle: (request) => exportBlocks(request, ports) }
   ]
   if (ports.prune !== undefined) routes.push(pruneRoute(ports.prune))
+  if (ports.windDown !== undefined) routes.push(windDownRoute(ports.windDown))
   const { ingest } = ports
   if (ingest !== undefined) {
     routes.push({

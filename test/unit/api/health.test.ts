@@ -10,6 +10,7 @@ const well: HealthInputs = {
   stall: undefined,
   halted: undefined,
   stopping: false,
+  windingDown: undefined,
   admitted: true,
   diskOk: true
 }

@@ -1,0 +1,75 @@
+import type { Pruner } from '../pruner/index.ts'
+import type { NodeContext } from './context.ts'
+import { createFollowing, type JobParts } from './following-stage.ts'
+import type { NodeJob } from './job.ts'
+import { createProducing } from './producing-stage.ts'
+import { createPruning } from './pruning-stage.ts'
+import type { Serving } from './serving-stage.ts'
+import { readWindDown } from './wind-down-record.ts'
+import { retiredJob, WindingDown } from './wind-down-stage.ts'
+
+export interface WorkParts extends JobParts {
+  readonly serving: Serving
+  readonly requestStop: () => void
+}
+
+/** Services of a job that has to do with what is new; the others go on while a node winds down. */
+const OF_THE_FEED = ['progress', 'requester', 'provider', 'announce', 'feed']
+
+/**
+ * What the node does: follows or announces, prunes, and one day winds down. A node that was told to wind down takes up no job again.
+ * Adds its services to the stack.
+ */
+export async function createWork(context: NodeContext, parts: WorkParts): Promise<WindingDown> {
+  const { config, services } = context
+  const { data, network, serving } = parts
+  const record = await readWindDown(config.dataDir)
+  const ordered = record !== undefined && record.state !== 'done'
+  let job: NodeJob
+  if (ordered && record.below === null) {
+    services.add('host', network.host)
+    job = retiredJob(data)
+  } else {
+    job = config.role === 'execution' ? await createProducing(context, parts) : await createFollowing(context, parts)
+  }
+  const pruner = nodePruner(context, parts, () => job)
+  const windingDown = new WindingDown(context, {
+    data,
+    pruner,
+    async leaveFeed() {
+      await services.leave(OF_THE_FEED)
+      job = retiredJob(data)
+      serving.attach(job, { pruner, windingDown })
+    },
+    end: parts.requestStop
+  })
+  if (ordered) windingDown.resume(record)
+  services.add('pruner', pruner)
+  services.add('wind-down', windingDown.service)
+  serving.attach(job, { pruner, windingDown })
+  return windingDown
+}
+
+function nodePruner(
+  { config, register, logger, clock }: NodeContext,
+  { data, network, serving }: WorkParts,
+  job: () => NodeJob
+): Pruner {
+  const pruner = createPruning(
+    {
+      data,
+      doneWith: () => job().doneWith(),
+      load: () => ({
+        queue: data.segments.waiting + network.exchange.status().wants.live,
+        diskPressure: serving.disk.pressure
+      }),
+      register,
+      logger: logger.child('pruner'),
+      clock
+    },
+    config.pruner
+  )
+  // What a stop out of order left stored and tracked nowhere.
+  if (data.directory.uncleanOwner !== undefined) pruner.findOrphans()
+  return pruner
+}

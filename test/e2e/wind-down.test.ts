@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import {
+  chainBlockList,
+  chainFixture,
+  freePort,
+  lastJson,
+  RunningNode,
+  sealsync,
+  temporaryDirectory,
+  until
+} from '#test/support/node/cli.ts'
+
+const FIRST = 1_000_000
+const LAST = 1_000_071
+
+interface LeavingStatus {
+  readonly heights: {
+    readonly lowest: number | null
+    readonly highest: number | null
+    readonly prunedTo: number | null
+  }
+  readonly blobs: { readonly count: number }
+  readonly windDown?: {
+    readonly state: string
+    readonly below: number | null
+    readonly shed: { readonly blobs: number }
+  }
+}
+
+interface Ready {
+  readonly checks: readonly { readonly name: string; readonly ok: boolean }[]
+}
+
+describe('a node that winds down', () => {
+  const home = temporaryDirectory()
+  const running: RunningNode[] = []
+  after(async () => {
+    for (const node of running) await node.stop()
+    home.remove()
+  })
+
+  const start = (dataDir: string, args: readonly string[]): RunningNode => {
+    const listeners = ['--metrics-address', '127.0.0.1:0', '--api-address', '127.0.0.1:0', '--log-format', 'json']
+    const node = new RunningNode(dataDir, [...args, ...listeners])
+    running.push(node)
+    return node
+  }
+  const statusOf = async (node: RunningNode): Promise<LeavingStatus | undefined> =>
+    (await node.status().catch(() => undefined)) as LeavingStatus | undefined
+  const isOpen = async (node: RunningNode, check: string): Promise<boolean> => {
+    const answer = await fetch(`http://${node.addresses()?.metrics}/readyz`)
+    return ((await answer.json()) as Ready).checks.some(({ name, ok }) => name === check && !ok)
+  }
+
+  it('sheds a part and stays; sheds everything, killed in the middle, ends with 0 and leaves its record alone', async () => {
+    const dirs = {
+      execution: join(home.path, 'execution'),
+      access: join(home.path, 'access'),
+      other: join(home.path, 'other')
+    }
+    const entries: unknown[] = []
+    for (const [name, dir] of Object.entries(dirs)) {
+      const words = ['--role', name === 'execution' ? name : 'access', '--address', `127.0.0.1:${await freePort()}`]
+      entries.push(lastJson(await sealsync(['init', '--data-dir', dir, ...words, '--json'])))
+    }
+    const identities = join(home.path, 'identities.json')
+    writeFileSync(identities, JSON.stringify(entries))
+    const list = `file:${chainBlockList}`
+    lastJson(await sealsync(['import', '--data-dir', dirs.execution, '--feed', list, '--json', chainFixture]))
+    start(dirs.execution, ['--identities', identities, '--feed', list, '--follow'])
+    const args = ['--identities', identities, '--start-height', String(FIRST)]
+    const access = start(dirs.access, args)
+    await until(access, async () => (await access.status())?.heights.consecutive === LAST)
+
+    const windDown = (words: readonly string[]) =>
+      sealsync(['wind-down', '--data-dir', dirs.access, '--json', ...words])
+    const part = lastJson<NonNullable<LeavingStatus['windDown']>>(await windDown(['--below', String(FIRST + 21)]))
+    assert.deepEqual([part.state, part.below], ['done', FIRST + 21])
+    assert.equal((await statusOf(access))?.heights.lowest, FIRST + 21)
+    assert.equal(await isOpen(access, 'winding-down'), false)
+
+    // It serves for an hour more, so the command has to be interrupted; then the hour is over.
+    const kept = windDown(['--keep-serving-until', '1h', '--rate', '100KiB'])
+    await until(access, async () => (await statusOf(access))?.windDown?.state === 'ordered')
+    assert.equal(await isOpen(access, 'winding-down'), true)
+    assert.equal((await statusOf(access))?.heights.lowest, FIRST + 21)
+    const served = await fetch(`http://${access.addresses()?.api}/v1/execution-data/${LAST}?format=car`)
+    assert.deepEqual(Buffer.from(await served.arrayBuffer()), readFileSync(join(chainFixture, `${LAST}.car`)))
+    access.signal('SIGKILL')
+    await access.ended()
+    assert.equal((await kept).code, 0)
+    const record = join(dirs.access, 'wind-down.json')
+    const ordered = JSON.parse(readFileSync(record, 'utf8')) as object
+    writeFileSync(record, JSON.stringify({ ...ordered, keepServingUntilMs: 1 }))
+
+    const again = start(dirs.access, args)
+    await until(again, async () => ((await statusOf(again))?.heights.lowest ?? 0) > FIRST + 22)
+    again.signal('SIGKILL')
+    await again.ended()
+    const shedding = JSON.parse(readFileSync(record, 'utf8')) as object
+    writeFileSync(record, JSON.stringify({ ...shedding, bytesPerSecond: 0 }))
+    const last = start(dirs.access, args)
+    assert.equal(await last.ended(), 0, last.output)
+    assert.deepEqual(readdirSync(dirs.access), ['wind-down.json'])
+    const done = JSON.parse(readFileSync(record, 'utf8')) as { state: string; starts: number; shed: { blobs: number } }
+    assert.deepEqual([done.state, done.starts >= 3, done.shed.blobs > 20], ['done', true, true])
+
+    const refused = await sealsync(['run', '--data-dir', dirs.access, ...args, '--init'])
+    assert.deepEqual([refused.code, /was wound down/.test(refused.stderr)], [3, true])
+    const other = start(dirs.other, args)
+    await until(other, async () => (await other.status())?.heights.consecutive === LAST)
+  })
+})
