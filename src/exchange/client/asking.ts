@@ -117,6 +117,8 @@ export class Asking {
     want.charged = want.sizeEstimate
     want.asks += 1
     want.tried.add(peer)
+    want.askedAgain = want.asked.has(peer)
+    want.asked.add(peer)
     state.asked(want.key, want.charged, this.#components.clock.now())
     this.#components.metrics.totals.wantsSent += 1
     this.enter(want, 'asked')

@@ -72,6 +72,7 @@ export class AssignedPolicy implements Policy {
     this.#prober.lost(state.peer)
     for (const want of this.#asking.wantsOf(state)) {
       this.#asking.enter(want, 'asked')
+      want.askedAgain = true
       this.#components.link(state.peer)?.queueWant(want.key, want.wantEntry)
     }
   }
@@ -97,7 +98,7 @@ export class AssignedPolicy implements Policy {
       const state = peer === from?.peer ? undefined : this.#peers.get(peer)
       if (state !== undefined) this.#asking.strike(state, 'undelivered')
     }
-    this.#asking.release(want, 'delivered', want.owner !== from?.peer)
+    this.#asking.release(want, 'delivered', want.owner !== from?.peer || want.askedAgain)
     this.#asking.pumpSoon()
   }
 

@@ -128,13 +128,14 @@ export class ClassicPolicy implements Policy {
     this.#drop(want, () => 'aborted')
   }
 
-  /** boxo would wait for its next look, 30 s; what was asked there counts as refused instead. */
+  /** boxo would wait for its next look, 30 s; what was asked there counts as refused instead, whatever the peer has said. */
   brokenOff({ peer: id }: PeerState): void {
     const peer = this.#peers.get(id)
     for (const [key, { type }] of [...(peer?.told ?? [])]) {
       const shared = this.#wants.get(key)
       if (peer === undefined || type !== 'block' || shared === undefined) continue
       this.#untell(peer, key, 'lost')
+      shared.presence.set(id, false)
       this.#passOver(shared, id)
     }
   }

@@ -1,8 +1,9 @@
-import { type Blob, type BlobCid, blobFromHashed, type DigestKey, type PeerIdText } from '../../model/index.ts'
+import { type Blob, BlobCid, blobFromHashed, type DigestKey, type PeerIdText } from '../../model/index.ts'
 import { ExchangeError } from '../errors.ts'
 import type { WantState as WantReport } from '../exchange.ts'
-import { temperatureOf } from '../metrics.ts'
+import { encodeCancel } from '../message/encoder.ts'
 import type { Presence, ReceivedBlock } from '../message/types.ts'
+import { temperatureOf } from '../metrics.ts'
 import type { ExchangeOptions } from '../options.ts'
 import { AssignedPolicy } from './assigned-policy.ts'
 import { ClassicPolicy } from './classic-policy.ts'
@@ -153,9 +154,18 @@ export class ExchangeClient {
     if (state !== undefined) this.#policy.wantsLeft(state, keys)
   }
 
+  /**
+   * The control stream broke. Cancels may have been on it, and the peer would send what it still holds a want for: they go
+   * out once more, then what is wanted.
+   */
   controlLost(peer: PeerIdText): void {
     const state = this.#peers.get(peer)
-    if (state !== undefined) this.#policy.controlLost(state)
+    if (state === undefined) return
+    const link = this.#components.link(peer)
+    for (const key of state.formerlyAsked(this.#components.clock.now())) {
+      link?.queueCancel(key, encodeCancel(BlobCid.fromKey(key).toBytes()))
+    }
+    this.#policy.controlLost(state)
   }
 
   /** Any message of the peer, whatever it says. */

@@ -154,6 +154,11 @@ export class PeerState {
     return now - at < HISTORY_MS
   }
 
+  /** What it was asked for or told of in the last minute and does not owe now. */
+  *formerlyAsked(now: number): Generator<DigestKey> {
+    for (const [key, at] of this.#history) if (now - at < HISTORY_MS && !this.outstanding.has(key)) yield key
+  }
+
   /** Whether a block from this peer can be one that was asked for. */
   mayDeliver(now: number): boolean {
     if (this.outstanding.size > 0) return true

@@ -81,10 +81,11 @@ export class Prober {
     return question?.left === true ? this.#components.clock.now() - question.at : undefined
   }
 
-  /** The stream that carried the question broke. */
+  /** The stream that carried the question, or the cancel behind it, broke. */
   lost(peer: PeerIdText): void {
     const question = this.#close(peer)
-    if (question !== undefined) this.ask(question.state)
+    if (question === undefined) this.#components.link(peer)?.queueCancel(this.key, this.#cancel)
+    else this.ask(question.state)
   }
 
   gone(peer: PeerIdText): void {

@@ -32,6 +32,10 @@ export class Want implements ChoiceWant {
   readonly tried = new Set<PeerIdText>()
   /** Sessions that want it, or did while it was wanted. */
   readonly sessions = new Set<SessionToken>()
+  /** Asked at any time; no more than there are peers in the table. */
+  readonly asked = new Set<PeerIdText>()
+  /** The owner was sent the want more than once: an answer to the first leaves the second in its ledger. */
+  askedAgain = false
   /** Acknowledged, and did not deliver in time. */
   readonly passedOver = new Set<PeerIdText>()
   origins: readonly PeerIdText[] = []

@@ -152,4 +152,14 @@ describe('the question whether a peer is there', () => {
     await clock.run(9000)
     assert.deepEqual(silent, [0])
   })
+
+  test('a cancel that may have been on a stream that broke goes out again', () => {
+    const { prober, state, sent, cancelled } = asked()
+    prober.ask(state)
+    prober.left(peer)
+    prober.answered(peer)
+    prober.lost(peer)
+    assert.deepEqual(cancelled, [prober.key, prober.key])
+    assert.equal(sent.length, 1)
+  })
 })
