@@ -1,11 +1,12 @@
 import { parseArgs } from 'node:util'
 import { parseSize } from '#src/util/index.ts'
+import { chaos } from './chaos-run.ts'
 import { cold } from './cold.ts'
 import { herd, liar, stall } from './herd.ts'
 import { renderReport } from './render.ts'
 import { defaultScenarioOptions, type Scenario, type ScenarioOptions, type SimReport } from './scenario.ts'
 
-const SCENARIOS: readonly Scenario[] = [herd, cold, liar, stall]
+const SCENARIOS: readonly Scenario[] = [chaos, herd, cold, liar, stall]
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const
 
 class UsageError extends Error {}
@@ -44,7 +45,8 @@ const FLAGS: Readonly<Record<string, Flag>> = {
   rate: { option: 'rate', help: 'blobs a second', read: number },
   blob: { option: 'blobBytes', help: 'size of a blob', read: readSize },
   holders: { option: 'holders', help: 'nodes that hold everything (cold)', read: number },
-  blobs: { option: 'blobs', help: 'blobs to fetch (cold)', read: number }
+  blobs: { option: 'blobs', help: 'blobs to fetch (cold)', read: number },
+  minutes: { option: 'minutes', help: 'virtual minutes of faults (chaos)', read: number }
 }
 
 function readPolicy(flag: string, value: string): ScenarioOptions['policy'] {
@@ -80,7 +82,7 @@ async function run(args: readonly string[]): Promise<number> {
     process.stdout.write(usage())
     return EXIT.ok
   }
-  const name = values['scenario']
+  const name = values['scenario'] ?? chaos.name
   const scenario = SCENARIOS.find((one) => one.name === name)
   if (scenario === undefined) throw new UsageError(`no scenario '${String(name)}'`)
   const options: ScenarioOptions = { ...defaultScenarioOptions, ...scenario.defaults, ...given(values) }
@@ -110,6 +112,7 @@ async function runScenario(scenario: Scenario, options: ScenarioOptions): Promis
     options: { ...options },
     figures: outcome.figures,
     goals: outcome.goals,
+    ...(outcome.rows === undefined ? {} : { rows: outcome.rows }),
     wallSeconds: Number(seconds().toFixed(1))
   }
 }
@@ -124,7 +127,6 @@ function parse(args: readonly string[]): Values {
       options: {
         scenario: { type: 'string' },
         seed: { type: 'string' },
-        minutes: { type: 'string' },
         json: { type: 'boolean' },
         help: { type: 'boolean' },
         ...Object.fromEntries(flags)
@@ -152,7 +154,7 @@ function check(options: ScenarioOptions): void {
 
 function usage(): string {
   return [
-    'npm run sim -- [--seed S] [--minutes M] [--json]      random faults, invariants after every event',
+    'npm run sim -- [--seed S] [--minutes M] [--json]',
     'npm run sim -- --scenario NAME [flags] [--json]',
     '',
     ...SCENARIOS.map(({ name, summary }) => `${name.padEnd(8)} ${summary}`),

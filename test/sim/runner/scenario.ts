@@ -23,6 +23,8 @@ export interface ScenarioOptions {
   /** Nodes that hold everything (`cold`). */
   readonly holders: number
   readonly blobs: number
+  /** Virtual minutes of faults (`chaos`). */
+  readonly minutes: number
 }
 
 export interface Goal {
@@ -42,8 +44,12 @@ export interface SimReport {
   readonly options: Readonly<Record<string, unknown>>
   readonly figures: Readonly<Record<string, number | Readonly<Record<string, number>>>>
   readonly goals: readonly Goal[]
+  readonly rows?: readonly Row[]
   readonly wallSeconds: number
 }
+
+/** A row of the table; every row has the same columns. */
+export type Row = Readonly<Record<string, string | number>>
 
 export interface Scenario {
   readonly name: string
@@ -57,6 +63,7 @@ export interface Outcome {
   readonly goals: readonly Goal[]
   /** What was to hold and did not, besides goals. */
   readonly broken: readonly string[]
+  readonly rows?: readonly Row[]
 }
 
 export const defaultScenarioOptions: ScenarioOptions = {
@@ -76,7 +83,8 @@ export const defaultScenarioOptions: ScenarioOptions = {
   rate: 3,
   blobBytes: 1_048_576,
   holders: 4,
-  blobs: 400
+  blobs: 400,
+  minutes: 10
 }
 
 export const atMost = (name: string, value: number, most: number): Goal => ({

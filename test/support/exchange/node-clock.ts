@@ -6,12 +6,15 @@ import type { Clock, Timer } from '#src/util/index.ts'
  */
 export class NodeClock implements Clock {
   readonly #base: Clock
+  readonly #onRun: () => void
   #due: { run: (() => void) | undefined }[] = []
   #stalled = false
   #stopped = false
 
-  constructor(base: Clock) {
+  /** `onRun`: called before each timer that runs. */
+  constructor(base: Clock, onRun: () => void = () => {}) {
     this.#base = base
+    this.#onRun = onRun
   }
 
   now(): number {
@@ -52,6 +55,8 @@ export class NodeClock implements Clock {
   }
 
   #run(entry: { readonly run: (() => void) | undefined }): void {
-    if (!this.#stopped) entry.run?.()
+    if (this.#stopped || entry.run === undefined) return
+    this.#onRun()
+    entry.run()
   }
 }

@@ -18,6 +18,9 @@ export class ScriptedPeer {
   /** Called for every want-have: it is there, and has nothing. */
   onWantHave: (peer: PeerIdText, entry: WantEntry) => void = (peer, entry) => this.say(peer, entry.key, false)
 
+  /** Called with every stream that is read. */
+  onStream: (stream: ExchangeStream) => void = () => {}
+
   constructor(network: ExchangeNetwork) {
     this.#network = network
     network.start({
@@ -81,5 +84,6 @@ export class ScriptedPeer {
       defaultExchangeOptions
     )
     stream.listen({ data: (chunk) => decoder.push(chunk), drain: () => {}, ended: () => {}, closed: () => {} })
+    this.onStream(stream)
   }
 }

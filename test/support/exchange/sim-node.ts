@@ -19,6 +19,8 @@ export interface SimNodeShape {
   readonly directory: PeerDirectory
   readonly options: ExchangeOptionsChange
   readonly seed: number
+  /** Called whenever the node's own code may have run. */
+  readonly onTurn?: (node: SimNode) => void
   readonly router?: ProviderRouter
 }
 
@@ -37,6 +39,7 @@ export class SimNode {
   /** Outlives the process. */
   readonly blobs: MemoryBlobs
   readonly #shape: SimNodeShape
+  readonly #onTurn: () => void
   #life: Life
   #lives = 0
 
@@ -44,7 +47,9 @@ export class SimNode {
     this.peer = shape.port.peer
     this.port = shape.port
     this.#shape = shape
-    this.blobs = new MemoryBlobs(shape.clock)
+    this.#onTurn = () => shape.onTurn?.(this)
+    this.port.onTurn = this.#onTurn
+    this.blobs = new MemoryBlobs(new NodeClock(shape.clock, this.#onTurn))
     this.#life = this.#begin()
   }
 
@@ -90,7 +95,7 @@ export class SimNode {
 
   #begin(): Life {
     const { port, directory, options, seed, router } = this.#shape
-    const clock = new NodeClock(this.#shape.clock)
+    const clock = new NodeClock(this.#shape.clock, this.#onTurn)
     const rng: Rng = seededRng(seed * 1000 + this.#lives)
     const register = new Registry()
     this.#lives += 1

@@ -20,15 +20,19 @@ export interface SimShape {
   readonly access: number
   /** Uplink of each node, bits a second before scaling. */
   readonly uplinkBits?: number
-  /** Uplinks that differ. */
-  readonly uplinkBitsOf?: (peer: PeerIdText) => number | undefined
+  /** Uplinks that differ, by the node's number. */
+  readonly uplinkBitsOf?: (number: number) => number | undefined
   /** One-way delay, ms, drawn for each pair. */
   readonly delayMs?: readonly [number, number]
   readonly options?: ExchangeOptionsChange
   /** Says who has what, to every node. */
   readonly router?: ProviderRouter
+  /** Most that a segment is late, ms; drawn for each. */
+  readonly jitterMs?: number
   /** Invariants are checked after so many events. */
   readonly checkEvery?: number
+  /** Called whenever the node's own code may have run. */
+  readonly onTurn?: (node: SimNode) => void
 }
 
 export interface Sim {
@@ -100,13 +104,14 @@ export function createSim(shape: SimShape, strangers = 0): Sim {
     delayMs: delays(all, shape),
     bytesPerSecond: (shape.uplinkBits ?? 1e9) / 8 / SCALE,
     uplinkOf: (peer) => {
-      const bits = shape.uplinkBitsOf?.(peer)
+      const bits = shape.uplinkBitsOf?.(all.indexOf(peer))
       return bits === undefined ? undefined : bits / 8 / SCALE
     },
     segmentBytes: (64 * KIB) / SCALE,
     // Words are not scaled: what is shorter than any block counts for what it is.
     cost: (bytes) => (bytes < LEAST_BLOCK ? bytes / SCALE : bytes),
-    windowBytes: (2048 * KIB) / SCALE
+    windowBytes: (2048 * KIB) / SCALE,
+    jitterMs: () => (shape.jitterMs === undefined ? 0 : rng.next() * shape.jitterMs)
   })
   const outside = all.slice(shape.producers + shape.access)
   const directory = { execution: all.slice(0, shape.producers), access: all.slice(shape.producers) }

@@ -16,6 +16,8 @@ export interface VirtualNetworkOptions {
   readonly cost?: (bytes: number) => number
   /** Bytes a stream may have on the way or unread. */
   readonly windowBytes: number
+  /** Added to the delay of each segment, ms: what is sent on two streams at once arrives in any order, each stream in its own. */
+  readonly jitterMs?: () => number
 }
 
 /** A network in one process, on the clock it is given: delays, uplinks, windows, silences and partings, all exact. */
@@ -82,6 +84,11 @@ export class VirtualNetwork {
     this.port(b)?.cut(a)
   }
 
+  /** One of the streams between the two breaks. */
+  breakStream(a: PeerIdText, b: PeerIdText, number: number): void {
+    this.port(a)?.cutOne(b, number)
+  }
+
   /** Something from one arrives at the other. */
   carry(from: PeerIdText, to: VirtualPort, run: () => void): void {
     const waiting = this.#held.get(linkOf(from, to.peer))
@@ -103,6 +110,8 @@ export class VirtualPort implements ExchangeNetwork {
   readonly uplink: VirtualUplink
   /** Peers penalised, with the reasons. */
   readonly penalties: { readonly peer: PeerIdText; readonly reason: string }[] = []
+  /** Called whenever the peer's own code may have run. */
+  onTurn: () => void = () => {}
   readonly #components: PortComponents
   readonly #connected = new Set<PeerIdText>()
   readonly #ends = new Map<PeerIdText, Set<VirtualEnd>>()
@@ -166,6 +175,7 @@ export class VirtualPort implements ExchangeNetwork {
 
   /** Runs what arrives, now or when the peer wakes; in order. */
   receive(run: () => void): void {
+    this.onTurn()
     if (this.#silent || this.#backlog.length > 0) this.#backlog.push(run)
     else run()
   }
@@ -173,11 +183,13 @@ export class VirtualPort implements ExchangeNetwork {
   meet(peer: PeerIdText): void {
     if (this.#connected.has(peer)) return
     this.#connected.add(peer)
+    this.onTurn()
     this.#events?.connected(peer)
   }
 
   part(peer: PeerIdText): void {
     if (!this.#connected.delete(peer)) return
+    this.onTurn()
     this.cut(peer)
     this.#events?.disconnected(peer)
   }
@@ -190,6 +202,12 @@ export class VirtualPort implements ExchangeNetwork {
   cut(peer: PeerIdText): void {
     for (const end of [...(this.#ends.get(peer) ?? [])]) end.cut()
     this.#ends.delete(peer)
+  }
+
+  cutOne(peer: PeerIdText, number: number): void {
+    const ends = [...(this.#ends.get(peer) ?? [])]
+    this.onTurn()
+    ends[number % Math.max(1, ends.length)]?.abort('reset')
   }
 
   setSilent(silent: boolean): void {
@@ -213,6 +231,7 @@ export class VirtualPort implements ExchangeNetwork {
   #catchUp(): void {
     this.#components.clock.setTimer(0, () => {
       if (this.#silent) return
+      this.onTurn()
       this.#backlog.shift()?.()
       if (this.#backlog.length > 0) return this.#catchUp()
       const waiting = this.#nextTurn
@@ -228,6 +247,7 @@ export class VirtualPort implements ExchangeNetwork {
       uplink: this.uplink,
       delayMs,
       windowBytes: options.windowBytes,
+      jitterMs: options.jitterMs ?? (() => 0),
       toReader: (run) => network.carry(this.peer, remote, run),
       toWriter: (run) => network.carry(remote.peer, this, run),
       ownTurn: (run) => this.receive(run)

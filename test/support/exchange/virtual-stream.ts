@@ -64,6 +64,7 @@ interface PipeComponents {
   readonly uplink: VirtualUplink
   readonly delayMs: number
   readonly windowBytes: number
+  readonly jitterMs: () => number
   readonly toReader: (run: () => void) => void
   readonly toWriter: (run: () => void) => void
   /** For what the writer's own machine tells it. */
@@ -80,6 +81,9 @@ export class VirtualPipe {
   #credit: number
   #unread: Uint8Array[] = []
   #paused = false
+  /** On the way, in order; whichever timer runs first brings the first. */
+  #flying: Uint8Array[] = []
+  #lastArrivalAt = 0
 
   constructor(components: PipeComponents) {
     this.#components = components
@@ -120,11 +124,14 @@ export class VirtualPipe {
 
   /** A segment has left the uplink: it arrives after the delay. */
   left(segment: Uint8Array): void {
-    const { clock, delayMs, toReader, ownTurn } = this.#components
+    const { clock, delayMs, jitterMs, toReader, ownTurn } = this.#components
     this.#unsent -= segment.length
-    clock.setTimer(delayMs, () =>
+    const wait = Math.max(delayMs + jitterMs(), this.#lastArrivalAt - clock.now())
+    this.#lastArrivalAt = clock.now() + wait
+    this.#flying.push(segment)
+    clock.setTimer(wait, () =>
       toReader(() => {
-        this.#unread.push(segment)
+        this.#unread.push(...this.#flying.splice(0, 1))
         this.#deliver()
       })
     )

@@ -54,6 +54,7 @@ export class SyncWorld {
   #consecutive: Height = -1
   #lastNotified: Height | undefined
   #running = 0
+  #failure: Error | undefined
   requester: Requester | undefined
 
   constructor(options: SyncWorldOptions) {
@@ -87,7 +88,7 @@ export class SyncWorld {
     this.requester = this.#create(life)
     this.requester.onBlock((block) => this.#onBlock(block, life))
     this.requester.failed.catch((error: unknown) => {
-      throw new Error('the requester failed', { cause: error })
+      this.#failure ??= error instanceof Error ? error : new Error(String(error))
     })
     await this.requester.start()
   }
@@ -102,6 +103,7 @@ export class SyncWorld {
 
   /** To be called between steps. */
   check(): void {
+    if (this.#failure !== undefined) throw this.#failure
     const status = this.requester?.status()
     if (status === undefined) return
     const consecutive = status.consecutive ?? -1

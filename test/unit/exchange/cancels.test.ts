@@ -4,7 +4,6 @@ import { Registry } from 'prom-client'
 import { ExchangeClient } from '#src/exchange/client/client.ts'
 import { type ExchangeOptionsChange, exchangeOptions } from '#src/exchange/index.ts'
 import { parseEntry } from '#src/exchange/message/fields.ts'
-import { CID_V0 } from '#src/exchange/message/types.ts'
 import { createExchangeMetrics } from '#src/exchange/metrics.ts'
 import type { Blob, PeerIdText } from '#src/model/index.ts'
 import { defaultTimerWheelOptions, seededRng, TimerWheel } from '#src/util/index.ts'
@@ -85,7 +84,7 @@ class Asker {
   delivers(peer: PeerIdText, { cid, bytes }: Blob = this.blob): void {
     this.client.admit(peer)
     const digest = cid.digest
-    this.client.block(peer, { key: cid.key, digest, form: CID_V0, length: bytes.length, assemble: () => bytes })
+    this.client.block(peer, { key: cid.key, digest, length: bytes.length, assemble: () => bytes })
   }
 }
 
