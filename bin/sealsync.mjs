@@ -6,6 +6,7 @@ import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as nodeModule from 'node:module'
+import { NODE_ENVIRONMENT, NODE_FLAGS } from './node-settings.mjs'
 
 const MINIMUM = [24, 9]
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -37,23 +38,11 @@ function newestIn(path) {
   return Math.max(0, ...files.map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs))
 }
 
-// What a node that runs for long needs before it starts:
-// - glibc gives freed blob buffers back to the system only below these thresholds;
-// - a young generation of 1 MiB halves resident memory: 64 KiB network buffers are freed while they are still warm;
-// - V8 counts the bytes of blobs towards a limit that follows the small heap of objects, and would collect that heap once a second at
-//   3 MiB/s: five times the live heap as the limit halves the CPU of a loaded node and costs some 4 MiB when it is idle.
-const TUNED = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_ARENA_MAX: '2' }
 if (process.argv[2] === 'run' && process.env.SEALSYNC_LAUNCHED !== '1' && typeof process.execve === 'function') {
-  const environment = { ...TUNED, ...process.env, NODE_COMPILE_CACHE: compileCache, SEALSYNC_LAUNCHED: '1' }
+  const environment = { ...NODE_ENVIRONMENT, ...process.env, NODE_COMPILE_CACHE: compileCache, SEALSYNC_LAUNCHED: '1' }
   process.execve(
     process.execPath,
-    [
-      process.execPath,
-      ...process.execArgv,
-      '--max-semi-space-size=1',
-      '--heap-growing-percent=400',
-      ...process.argv.slice(1)
-    ],
+    [process.execPath, ...process.execArgv, ...NODE_FLAGS, ...process.argv.slice(1)],
     environment
   )
 }

@@ -12,7 +12,6 @@
 import { identify } from '@libp2p/identify'
 import type { Connection, Libp2p, StreamHandler, StreamHandlerOptions } from '@libp2p/interface'
 import * as keys from '@libp2p/crypto/keys'
-import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
@@ -30,6 +29,7 @@ import { type NetworkKey, peerIdOf } from './network-key.ts'
 import { type HostOptions, type Security, validateHostOptions } from './options.ts'
 import { type PeerEvent, PeerManager } from './peer-manager.ts'
 import type { Libp2pServices } from './routing/dht.ts'
+import { socketNoise } from './security/noise.ts'
 import { socketTls } from './security/tls.ts'
 import { silentComponentLogger } from './silent-logger.ts'
 import { type StreamCount, StreamCounter } from './stream-counter.ts'
@@ -231,7 +231,7 @@ export class Host implements Service {
 }
 
 const encrypters = (security: Security): NonNullable<Libp2pOptions['connectionEncrypters']> =>
-  ({ both: [socketTls(), noise()], tls: [socketTls()], noise: [noise()] })[security]
+  ({ both: [socketTls(), socketNoise()], tls: [socketTls()], noise: [socketNoise()] })[security]
 
 /** A duplicate is closed in peace, what must go is cut. */
 async function closeConnection(connection: Connection, why: string): Promise<void> {

@@ -148,9 +148,10 @@ function libp2pPeerEvents(
 
 /**
  * Bytes that are given to libp2p at one time: one frame of the muxer, behind which words on other streams wait. It is asked
- * for more only when they have left, so what is unsent is known here and not hidden in the connection.
+ * for more only when they have left, so what is unsent is known here and not hidden in the connection. With the muxer's header of
+ * 12 bytes it fills two packets of noise; a little more would be a third packet of its own.
  */
-const FRAME_BYTES = 131_072
+const FRAME_BYTES = 131_026
 
 /** A libp2p stream by its events: its async iterator buffers without limit, and `onDrain()` resolves only once. */
 class Libp2pStream implements ExchangeStream {

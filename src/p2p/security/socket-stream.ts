@@ -10,8 +10,8 @@
 import type { TLSSocket } from 'node:tls'
 import type { MessageStream } from '@libp2p/interface'
 import { toMessageStream } from '@libp2p/tls/utils'
-import { Uint8ArrayList } from 'uint8arraylist'
-import { systemNextTurn } from '../../util/index.ts'
+import type { Uint8ArrayList } from 'uint8arraylist'
+import { TurnReader } from './turn-reader.ts'
 
 /** Bytes that are written at once: about as many as Node hands to the kernel in one call. */
 const PIECE_BYTES = 131_072
@@ -48,27 +48,6 @@ export function socketStream(connection: MessageStream, socket: TLSSocket): Mess
     return writer
   }
   return stream
-}
-
-/** Gathers the records of one turn of the event loop. */
-class TurnReader {
-  readonly #deliver: (arrived: Uint8ArrayList) => void
-  #arrived: Uint8Array[] = []
-
-  constructor(deliver: (arrived: Uint8ArrayList) => void) {
-    this.#deliver = deliver
-  }
-
-  add(bytes: Uint8Array): void {
-    if (this.#arrived.length === 0) systemNextTurn(() => this.deliver())
-    this.#arrived.push(bytes)
-  }
-
-  deliver(): void {
-    const arrived = this.#arrived
-    this.#arrived = []
-    if (arrived.length > 0) this.#deliver(new Uint8ArrayList(...arrived))
-  }
 }
 
 /** Writes buffers as pieces; stops when the socket is full. */

@@ -9,7 +9,7 @@
  *
  * The connection below keeps its part: its end, its reset and its timeout are those of the socket.
  */
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { connect, TLSSocket, type TLSSocketOptions } from 'node:tls'
 import type {
   ConnectionEncrypter,
@@ -23,6 +23,7 @@ import type {
 import { InvalidCryptoExchangeError, serviceCapabilities } from '@libp2p/interface'
 import { PROTOCOL, tls, type TLSComponents } from '@libp2p/tls'
 import { generateCertificate, verifyPeerCertificate } from '@libp2p/tls/utils'
+import { socketOf } from './socket-of.ts'
 import { socketStream } from './socket-stream.ts'
 
 /** Says that the peer does not agree on a muxer before the first stream does. */
@@ -122,12 +123,6 @@ interface Side {
   readonly socket: Socket
   readonly isServer: boolean
   readonly options: SecureConnectionOptions
-}
-
-/** The TCP socket under a connection of `@libp2p/tcp`, which keeps it in a field that only its types hide. */
-function socketOf(connection: MessageStream): Socket | undefined {
-  const { socket } = connection as { readonly socket?: unknown }
-  return socket instanceof Socket && !(socket instanceof TLSSocket) ? socket : undefined
 }
 
 /** From here on the bytes of the socket are read by the TLS socket, those that the connection has read already first. */

@@ -16,16 +16,15 @@ export interface BulkPlan {
   readonly nodeFlags: readonly string[]
 }
 
+/** From each holder, so that its code is compiled, however many share the bytes that count. */
 const WARM_UP_BYTES = 64 * 1024 * 1024
 const MB = 1e6
 
 /** One receiver that keeps nothing, holders that hold everything in memory, all blobs wanted at once. */
 export async function runBulk(plan: BulkPlan): Promise<Figures> {
   return withHolders(plan, async (fetch) => {
-    await fetch(
-      { from: 1, count: Math.ceil(Math.min(plan.bytes, WARM_UP_BYTES) / plan.blobBytes), size: plan.blobBytes },
-      {}
-    )
+    const warmUpBytes = Math.min(plan.bytes, plan.holders * WARM_UP_BYTES)
+    await fetch({ from: 1, count: Math.ceil(warmUpBytes / plan.blobBytes), size: plan.blobBytes }, {})
     const count = Math.max(1, Math.round(plan.bytes / plan.blobBytes))
     const { figures } = await fetch({ from: 1_000_000, count, size: plan.blobBytes }, {})
     return figures

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { NODE_ENVIRONMENT, NODE_FLAGS } from '../../../bin/node-settings.mjs'
 import type { ListenInput, WantInput } from '../peers/commands.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
@@ -11,14 +12,8 @@ const BOXO_FOLDER = join(ROOT, 'test', 'interop', 'boxo-peer')
 const BOXO_BINARY = join(ROOT, 'test', 'interop', 'bin', 'boxo-peer')
 const HELIA_FOLDER = join(ROOT, 'test', 'interop', 'helia-peer')
 
-/** What a node process is started with, here as in production (`bin/sealsync.mjs`). */
-const NODE_ENVIRONMENT = {
-  MALLOC_MMAP_THRESHOLD_: '131072',
-  MALLOC_TRIM_THRESHOLD_: '131072',
-  MALLOC_ARENA_MAX: '2',
-  NODE_COMPILE_CACHE: join(ROOT, '.cache', 'compile')
-}
-const NODE_FLAGS = ['--max-semi-space-size=1', '--heap-growing-percent=400']
+/** What a node process is started with, here as in production. */
+const ENVIRONMENT = { ...NODE_ENVIRONMENT, NODE_COMPILE_CACHE: join(ROOT, '.cache', 'compile') }
 
 export interface Launch {
   readonly file: string
@@ -84,21 +79,33 @@ export function canPin(): boolean {
   )
 }
 
-function sealsync(name: string, policy: 'assigned' | 'classic'): Contender {
+async function sealsync(name: string, policy: 'assigned' | 'classic'): Promise<Contender> {
   const { version } = readJson(join(ROOT, 'package.json')) as { version: string }
-  const hook = join(ROOT, 'src', 'p2p', 'identity-keys', 'register.ts')
-  const peer = join(ROOT, 'test', 'perf', 'peers', 'sealsync-peer.ts')
+  const peer = await bundledPeer()
   return {
     name,
     version: `sealsync ${version}`,
     launch: ({ core, nodeFlags }) =>
-      pinned(
-        { file: process.execPath, args: [...NODE_FLAGS, ...nodeFlags, '--import', hook, peer], env: NODE_ENVIRONMENT },
-        core
-      ),
+      pinned({ file: process.execPath, args: [...NODE_FLAGS, ...nodeFlags, peer], env: ENVIRONMENT }, core),
     listen: { policy },
     want: {}
   }
+}
+
+let bundled: Promise<string> | undefined
+
+/** Our peer as it ships: one bundle. Within the repository, where it finds the packages that stay outside. */
+function bundledPeer(): Promise<string> {
+  const folder = join(ROOT, '.cache', 'bench', String(process.pid))
+  bundled ??= (async () => {
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+    const source = join(ROOT, 'test', 'perf', 'peers', 'sealsync-peer.ts')
+    const script = join(ROOT, 'build', 'build.mjs')
+    const { code, output } = await run(process.execPath, [script, '--outdir', folder, source], ROOT)
+    if (code !== 0) throw new Error(`our peer cannot be bundled: ${output.trim()}`)
+    return join(folder, 'sealsync-peer.js')
+  })()
+  return bundled
 }
 
 /**
@@ -153,7 +160,7 @@ async function helia(): Promise<Contender | LeftOut> {
         {
           file: process.execPath,
           args: [...NODE_FLAGS, ...nodeFlags, join(HELIA_FOLDER, 'peer.mjs')],
-          env: NODE_ENVIRONMENT
+          env: ENVIRONMENT
         },
         core
       ),
