@@ -5,6 +5,7 @@ import type { HttpCall } from './http/call.ts'
 import type { Route } from './http/route.ts'
 import { type ListenerComponents, TcpListener } from './http/tcp-listener.ts'
 import type { MetricsListenerOptions } from './options.ts'
+import { statusPage } from './status-page/page.ts'
 
 export interface MetricsListenerComponents extends ListenerComponents {
   /** What `/metrics` renders. */
@@ -19,26 +20,8 @@ export interface MetricsListenerComponents extends ListenerComponents {
   readonly status: (options: { readonly signal: AbortSignal }) => Promise<object>
 }
 
-const PAGE = `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>sealsync</title></head>
-<body><h1>sealsync</h1>
-<ul>
-<li><a href="/v1/status">/v1/status</a> — heights, peers, bytes, memory</li>
-<li><a href="/readyz">/readyz</a> — is it ready, and if not, why</li>
-<li><a href="/livez">/livez</a> — is it alive</li>
-<li><a href="/startupz">/startupz</a> — has it started</li>
-<li><a href="/metrics">/metrics</a> — for Prometheus</li>
-</ul></body></html>
-`
-
-const PAGE_HEADERS = {
-  'Content-Type': 'text/html; charset=utf-8',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-  'Cache-Control': 'no-cache'
-}
-
 /**
- * Metrics and health: `/metrics`, `/livez`, `/readyz`, `/startupz`, `/v1/status` and a page that links them. Started first and
+ * Metrics and health: `/metrics`, `/livez`, `/readyz`, `/startupz`, `/v1/status` and a page that shows them. Started first and
  * stopped last, so that a node can be watched from its first second to its last.
  */
 export class MetricsListener extends TcpListener {
@@ -55,10 +38,16 @@ function assessed({ checks, metrics }: MetricsListenerComponents): Health {
   return health
 }
 
+function showPage(call: HttpCall): Promise<void> {
+  const { html, headers } = statusPage()
+  return call.text(html, headers)
+}
+
 function healthRoutes(components: MetricsListenerComponents): Route[] {
   const methods = ['GET', 'HEAD'] as const
   return [
-    { name: 'page', methods, path: '/', handle: (call) => call.text(PAGE, PAGE_HEADERS) },
+    { name: 'page', methods, path: '/', handle: showPage },
+    { name: 'page', methods, path: '/status', handle: showPage },
     {
       name: 'livez',
       methods,

@@ -67,6 +67,11 @@ export class MemoryBudget {
     return Object.fromEntries([...this.#accounts].map(([name, account]) => [name, account.reservedBytes]))
   }
 
+  /** The most that each account may hold, bytes, for `status`. */
+  caps(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#accounts].map(([name, account]) => [name, account.capBytes]))
+  }
+
   /** For accounts only: moves the total by `bytes` unless the cap, less what others are owed, has no room for it. */
   shift(bytes: number, by: BudgetAccount): boolean {
     if (bytes > 0) {

@@ -82,6 +82,7 @@ export async function statusReport(components: StatusComponents): Promise<object
       fileBytes: process.fileBytes,
       budgetBytes: budget.totalBytes,
       accounts: budget.readings(),
+      caps: budget.caps(),
       ...components.pressure()
     },
     cpuSeconds: process.cpuSeconds,
