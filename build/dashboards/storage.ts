@@ -1,9 +1,9 @@
 import type { DashboardSpec } from './dashboard.ts'
+import { UPKEEP_ROW } from './upkeep.ts'
 import { joined, metric, perNode, quantile, rate, ratio } from './expr.ts'
 
 const S = 'sealsync_store'
 const B = 'sealsync_budget'
-const P = 'sealsync_pruner'
 
 export const storage: DashboardSpec = {
   name: 'storage',
@@ -147,68 +147,7 @@ export const storage: DashboardSpec = {
         }
       ]
     },
-    {
-      title: 'Pruner',
-      panels: [
-        {
-          title: 'Pruned height',
-          unit: 'none',
-          good: 'rises with the head',
-          targets: [{ expr: perNode(metric('execution_data_sync_pruner_latest_height_pruned')) }]
-        },
-        {
-          title: 'Backlog',
-          unit: 'none',
-          good: 'near 0 heights',
-          targets: [{ expr: perNode(metric(`${P}_backlog_heights`)) }]
-        },
-        {
-          title: 'Deleted',
-          unit: 'Bps',
-          good: 'as much as comes in, once the node is full',
-          targets: [{ expr: perNode(rate(`${P}_freed_bytes_total`)) }]
-        },
-        {
-          title: 'Blobs deleted',
-          unit: 'ops',
-          good: 'as many as come in, once the node is full',
-          targets: [
-            { expr: perNode(rate(`${P}_freed_blobs_total`)), legend: 'deleted' },
-            {
-              expr: perNode(rate('sealsync_tracker_loose_blobs_total'), 'outcome'),
-              legend: "maybe nobody's, {{outcome}}"
-            }
-          ]
-        },
-        {
-          title: 'Time for pruning',
-          unit: 'percentunit',
-          good: 'taken below what it may take',
-          targets: [
-            { expr: perNode(rate(`${P}_busy_seconds_total`)), legend: 'taken' },
-            { expr: perNode(metric(`${P}_share_ratio`)), legend: 'may take' }
-          ]
-        },
-        {
-          title: 'Steps',
-          unit: 'ops',
-          good: 'no errors',
-          targets: [
-            { expr: perNode(rate(`${P}_steps_total`), 'task'), legend: '{{task}}' },
-            { expr: perNode(rate(`${P}_errors_total`), 'task'), legend: '{{task}} failed' }
-          ]
-        },
-        {
-          title: 'Duration of a step',
-          unit: 'ms',
-          good: 'some 10 ms',
-          expectEmpty: 'nothing had to be pruned',
-          targets: [
-            { expr: perNode(metric('execution_data_sync_pruner_prune_durations_ms', 'quantile="0.99"')), legend: 'p99' }
-          ]
-        }
-      ]
-    },
+    UPKEEP_ROW,
     {
       title: 'Segments',
       panels: [

@@ -286,6 +286,12 @@ const FILES: LimitSection = {
       at: 'the rest goes with the next step'
     },
     {
+      limits: ['repair.maxRemembered'],
+      defends: 'memory for damaged blobs that wait for a good copy',
+      at: 'more are repaired only when they are asked for',
+      counters: ['sealsync_store_repairs_total{outcome="forgotten"}']
+    },
+    {
       limits: ['store.maxOpenFiles'],
       defends: 'file descriptors for segments',
       at: 'the longest unused one is closed'

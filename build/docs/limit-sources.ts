@@ -12,6 +12,7 @@ import { defaultProviderOptions } from '#src/provider/options.ts'
 import { defaultPrunerOptions } from '#src/pruner/options.ts'
 import { defaultRequesterOptions } from '#src/requester/options.ts'
 import { defaultProgressReporterOptions } from '#src/requester/progress-reporter.ts'
+import { defaultRepairOptions } from '#src/store/repairing-blockstore.ts'
 import { defaultSegmentBlockstoreOptions } from '#src/store/options.ts'
 import { defaultTrackerOptions } from '#src/tracker/options.ts'
 import { formatDuration, formatSize } from '#src/util/index.ts'
@@ -34,6 +35,7 @@ const OPTIONS: Readonly<Record<string, object>> = {
   provider: defaultProviderOptions,
   pruner: defaultPrunerOptions,
   requester: defaultRequesterOptions,
+  repair: defaultRepairOptions,
   store: defaultSegmentBlockstoreOptions,
   tracker: defaultTrackerOptions
 }

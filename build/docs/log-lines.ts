@@ -58,6 +58,9 @@ const MEANING: Readonly<Record<string, string>> = {
     'See `error`: most often the disk refuses writes. Nothing that is kept is touched; pruning waits and tries again.',
   'the record of the wind-down is not written':
     'The disk refuses writes: `error`. A kill now would repeat some of the work, nothing else.',
+  'the verification of the store failed': 'See `error`: most often the disk cannot be read. Mend it and begin again.',
+  'a damaged blob is not noted on the disk: after a restart it is repaired only when it is asked for':
+    'The disk refuses writes: `error`.',
   'index of the blobs not written': 'The disk refuses writes: `reason`. Nothing acknowledged is lost.',
   'segment file is damaged or cut short: it is read and not written on':
     'The disk or somebody changed a file of `blobs/`. Look at the disk. What is still good of it is served, and moves to another file in time.',

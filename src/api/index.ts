@@ -18,6 +18,7 @@ export {
   type AdminRequest,
   type AdminRoute
 } from './admin/admin-listener.ts'
+export type { DbPorts } from './admin/db-routes.ts'
 export type { PrunePorts } from './admin/prune-route.ts'
 export { AdminClient, type AdminCallOptions } from './admin/admin-client.ts'
 export {

@@ -1,11 +1,14 @@
 import type { Logger } from '../log/index.ts'
+import type { BlobCid } from '../model/index.ts'
 import type { MemoryAccount } from '../budget/index.ts'
 import {
   type Blockstore,
   createStoreMetrics,
+  defaultRepairOptions,
   DataDirectory,
   MeteredBlockstore,
   nodeDisk,
+  RepairingBlockstore,
   SegmentBlockstore,
   Warehouse
 } from '../store/index.ts'
@@ -22,7 +25,11 @@ export interface NodeData {
   /** The cache itself: the same object. */
   readonly warehouse: Warehouse
   /** What gives space back. */
-  readonly segments: Pick<SegmentBlockstore, 'reclaim' | 'waiting'>
+  readonly segments: Pick<SegmentBlockstore, 'cidsAfter' | 'deadBytes' | 'get' | 'reclaim' | 'segments' | 'waiting'>
+  /** Fetches damaged blobs anew, once it is connected and started. */
+  readonly repairing: RepairingBlockstore
+  /** Blobs found damaged since the start. */
+  damagedSoFar(): number
   readonly tracker: LevelTracker
   readonly progress: ProgressStore
   /** Blobs that were there when it was opened. */
@@ -41,6 +48,47 @@ export interface DataComponents {
   readonly account?: MemoryAccount
 }
 
+/** Passes on what is found damaged; an opening may find some before there is anybody to tell. */
+class DamageReports {
+  count = 0
+  #early: BlobCid[] = []
+  #listener: ((cid: BlobCid) => void) | undefined
+
+  readonly report = (cid: BlobCid): void => {
+    this.count += 1
+    if (this.#listener !== undefined) this.#listener(cid)
+    else if (this.#early.length < defaultRepairOptions.maxRemembered) this.#early.push(cid)
+  }
+
+  passTo(listener: (cid: BlobCid) => void): void {
+    this.#listener = listener
+    for (const cid of this.#early.splice(0)) listener(cid)
+  }
+}
+
+/** Segments, self-repair, figures, cache: each in front of the one before. */
+async function openStores(components: DataComponents, directory: DataDirectory, cacheBytes: number) {
+  const { clock, rng, register, account } = components
+  const log = components.logger.child('store')
+  const metrics = createStoreMetrics(register)
+  metrics.index(() => directory.database.stats())
+  const index = directory.database.space('blobs')
+  const damage = new DamageReports()
+  const segments = await SegmentBlockstore.open(
+    { disk: nodeDisk, index, clock, rng, log, metrics, onDamaged: damage.report },
+    { directory: directory.blobsPath }
+  )
+  const space = directory.database.space('repairs')
+  const repairing = new RepairingBlockstore({ store: segments, space, metrics, logger: log, clock })
+  damage.passTo(repairing.onDamaged)
+  const metered = new MeteredBlockstore({ store: repairing, metrics, clock })
+  const blockstore = new Warehouse(
+    { store: metered, metrics, ...(account === undefined ? {} : { account }) },
+    { cacheBytes: cacheBytes }
+  )
+  return { segments, repairing, blockstore, damage }
+}
+
 /**
  * Opens the data directory (taking its lock), repairs what a crash left, and stacks the store's decorators. Throws StoreError.
  */
@@ -48,7 +96,7 @@ export async function openData(
   components: DataComponents,
   options: { readonly dataDir: string; readonly cacheBytes: number }
 ): Promise<NodeData> {
-  const { clock, rng, register, account } = components
+  const { clock, register } = components
   const log = components.logger.child('store')
   const directory = await DataDirectory.open(options.dataDir, { migrations: migrations(components) })
   try {
@@ -58,18 +106,7 @@ export async function openData(
         'the last run did not end in order; what it had acknowledged is all there'
       )
     }
-    const metrics = createStoreMetrics(register)
-    metrics.index(() => directory.database.stats())
-    const index = directory.database.space('blobs')
-    const segments = await SegmentBlockstore.open(
-      { disk: nodeDisk, index, clock, rng, log, metrics },
-      { directory: directory.blobsPath }
-    )
-    const metered = new MeteredBlockstore({ store: segments, metrics, clock })
-    const blockstore = new Warehouse(
-      { store: metered, metrics, ...(account === undefined ? {} : { account }) },
-      { cacheBytes: options.cacheBytes }
-    )
+    const { segments, repairing, blockstore, damage } = await openStores(components, directory, options.cacheBytes)
     const tracker = await LevelTracker.open({
       space: directory.database.space('tracker'),
       clock,
@@ -83,6 +120,8 @@ export async function openData(
       blockstore,
       warehouse: blockstore,
       segments,
+      repairing,
+      damagedSoFar: () => damage.count,
       tracker,
       progress,
       presentAtStart: blockstore.stats().count,
@@ -91,6 +130,7 @@ export async function openData(
       },
       async close() {
         open = false
+        await repairing.stop()
         await segments.close()
         await directory.close()
       }

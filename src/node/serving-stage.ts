@@ -27,9 +27,17 @@ import { DiskWatch, defaultDiskWatchOptions } from './disk-watch.ts'
 import { EXCHANGE_PROTOCOL, type NodeNetwork } from './network-stage.ts'
 import { peersReport, type StatusComponents, statusReport } from './status.ts'
 import { prunePorts } from './pruning-stage.ts'
-import type { Pruner } from '../pruner/index.ts'
+import type { Pruner, Verifier } from '../pruner/index.ts'
+import { dbPorts } from './store-check.ts'
 import type { WindingDown } from './wind-down-stage.ts'
 import { revision, version } from './version.ts'
+
+/** What keeps the node's data in order. */
+export interface AttachedParts {
+  readonly pruner: Pruner
+  readonly windingDown: WindingDown
+  readonly verifier: Verifier
+}
 
 /** Where a running node is reached; also in `addresses.json` of its data directory. */
 export interface NodeAddresses {
@@ -48,7 +56,7 @@ export interface Serving {
   readonly addressFile: Service
   readonly disk: DiskWatch
   /** The job exists only after the network, the metrics listener is wanted before: until then the status says so. */
-  attach(job: NodeJob, parts: { readonly pruner: Pruner; readonly windingDown: WindingDown }): void
+  attach(job: NodeJob, parts: AttachedParts): void
   /** Health answers 503 from now on. */
   stopping(): void
   addresses(): NodeAddresses
@@ -76,8 +84,7 @@ class NodeServing implements Serving {
   readonly #components: ServingComponents
   readonly #status: Omit<StatusComponents, 'job'>
   #job: NodeJob | undefined
-  #pruner: Pruner | undefined
-  #windingDown: WindingDown | undefined
+  #parts: AttachedParts | undefined
   #started = false
   #stopping = false
 
@@ -106,10 +113,9 @@ class NodeServing implements Serving {
     )
   }
 
-  attach(job: NodeJob, parts: { readonly pruner: Pruner; readonly windingDown: WindingDown }): void {
+  attach(job: NodeJob, parts: AttachedParts): void {
     this.#job = job
-    this.#pruner = parts.pruner
-    this.#windingDown = parts.windingDown
+    this.#parts = parts
   }
 
   stopping(): void {
@@ -128,11 +134,12 @@ class NodeServing implements Serving {
     const job = this.#job
     return job === undefined
       ? { running: true, starting: true }
-      : {
-          ...(await statusReport({ ...this.#status, job: () => job.status() })),
-          pruner: this.#pruner?.status(),
-          windDown: this.#windingDown?.status()
-        }
+      : { ...(await statusReport({ ...this.#status, job: () => job.status() })), ...this.#upkeep() }
+  }
+
+  #upkeep(): object {
+    const { pruner, windingDown, verifier } = this.#parts ?? {}
+    return { pruner: pruner?.status(), windDown: windingDown?.status(), verify: verifier?.status() }
   }
 
   #healthInputs(): HealthInputs {
@@ -155,7 +162,7 @@ class NodeServing implements Serving {
             },
       halted: this.#job?.halted(),
       stopping: this.#stopping,
-      windingDown: this.#windingDown?.reason,
+      windingDown: this.#parts?.windingDown.reason,
       admitted: network.table.isAdmitted(network.self.peerId),
       diskOk: this.disk.ok
     }
@@ -206,8 +213,7 @@ class NodeServing implements Serving {
   #adminRoutes(reader: ExecutionDataReader): AdminRoute[] {
     const { data, context, requestStop } = this.#components
     const ingest = this.#job?.ingest
-    const pruner = this.#pruner
-    const windingDown = this.#windingDown
+    const parts = this.#parts
     return createAdminRoutes({
       status: () => this.#report(),
       peers: async () => ({ peers: peersReport(this.#status) }),
@@ -216,8 +222,13 @@ class NodeServing implements Serving {
       tracker: data.tracker,
       reader,
       ...(ingest === undefined ? {} : { ingest }),
-      ...(windingDown === undefined ? {} : { windDown: (order) => windingDown.order(order) }),
-      ...(pruner === undefined ? {} : { prune: prunePorts(pruner, context.logger.child('pruner')) })
+      ...(parts === undefined
+        ? {}
+        : {
+            prune: prunePorts(parts.pruner, context.logger.child('pruner')),
+            windDown: (order) => parts.windingDown.order(order),
+            db: dbPorts(data, parts.verifier)
+          })
     })
   }
 

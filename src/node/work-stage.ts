@@ -5,6 +5,7 @@ import type { NodeJob } from './job.ts'
 import { createProducing } from './producing-stage.ts'
 import { createPruning } from './pruning-stage.ts'
 import type { Serving } from './serving-stage.ts'
+import { createVerifier } from './store-check.ts'
 import { readWindDown } from './wind-down-record.ts'
 import { retiredJob, WindingDown } from './wind-down-stage.ts'
 
@@ -39,14 +40,19 @@ export async function createWork(context: NodeContext, parts: WorkParts): Promis
     async leaveFeed() {
       await services.leave(OF_THE_FEED)
       job = retiredJob(data)
-      serving.attach(job, { pruner, windingDown })
+      serving.attach(job, { pruner, windingDown, verifier })
     },
     end: parts.requestStop
   })
   if (ordered) windingDown.resume(record)
+  const repairSession = network.exchange.createSession({ temperature: 'cold' })
+  data.repairing.connect((cid, options) => repairSession.fetch(cid, options))
+  services.add('repair', data.repairing)
+  const verifier = createVerifier(data, { logger: context.logger.child('store'), clock: context.clock })
+  services.add('verify', verifier)
   services.add('pruner', pruner)
   services.add('wind-down', windingDown.service)
-  serving.attach(job, { pruner, windingDown })
+  serving.attach(job, { pruner, windingDown, verifier })
   return windingDown
 }
 

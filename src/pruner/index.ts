@@ -5,4 +5,5 @@ export { defaultPrunerOptions, type PrunerOptions, type Retention, validatePrune
 export type { PrunePlan } from './plan.ts'
 export type { NodeLoad, PrunerComponents, ReclaimPort } from './ports.ts'
 export { WindDown, type WindDownRecord, type WindDownStatus } from './wind-down.ts'
+export { Verifier, type VerifyState } from './verifier.ts'
 export { createPruner, type Pruner, type PrunerStatus } from './pruner.ts'

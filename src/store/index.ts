@@ -18,5 +18,11 @@ export {
   validateWarehouseOptions,
   type WarehouseOptions
 } from './options.ts'
+export {
+  defaultRepairOptions,
+  type FetchBlob,
+  type RepairOptions,
+  RepairingBlockstore
+} from './repairing-blockstore.ts'
 export { SegmentBlockstore, type SegmentBlockstoreComponents } from './segment-blockstore.ts'
 export { Warehouse, type WarehouseComponents } from './warehouse.ts'

@@ -28,6 +28,8 @@ export interface StoreMetrics {
   readonly compactedBytes: Counter
   readonly reclaimedBytes: Counter
   readonly lostBlobs: Counter
+  readonly repairs: Counter<'outcome'>
+  readonly unrepairedBlobs: Gauge
   /** Says where the figures of the index are read, when the registry is. */
   index(read: () => LevelStats | undefined): void
 }
@@ -53,6 +55,7 @@ export function createStoreMetrics(register: Registry): StoreMetrics {
   for (const direction of ['in', 'out']) metrics.operationBytes.inc({ direction }, 0)
   for (const result of ['hit', 'joined', 'miss']) metrics.cacheRequests.inc({ result }, 0)
   for (const synced of ['segment', 'index']) metrics.fsyncSeconds.zero({ of: synced })
+  for (const outcome of ['repaired', 'failed', 'forgotten']) metrics.repairs.inc({ outcome }, 0)
   for (const code of ['corrupt', 'disk-full', 'not-writable', 'io', 'overloaded', 'closed']) {
     metrics.writeErrors.inc({ code }, 0)
   }
@@ -173,6 +176,17 @@ function createSegmentMetrics(register: Registry) {
     reclaimedBytes: new Counter({
       name: 'sealsync_store_reclaimed_bytes_total',
       help: 'Bytes of segment files unlinked',
+      registers
+    }),
+    repairs: new Counter({
+      name: 'sealsync_store_repairs_total',
+      help: 'Damaged blobs by what came of their repair: repaired, failed (tried again), forgotten (too many are damaged)',
+      labelNames: ['outcome'] as const,
+      registers
+    }),
+    unrepairedBlobs: new Gauge({
+      name: 'sealsync_store_unrepaired_blobs',
+      help: 'Damaged blobs that were dropped and wait for a good copy',
       registers
     }),
     lostBlobs: new Counter({

@@ -23,6 +23,8 @@ export interface SegmentBlockstoreComponents {
   readonly rng: Rng
   readonly log: Logger
   readonly metrics: StoreMetrics
+  /** Told of each blob that was found damaged and dropped. */
+  readonly onDamaged?: (cid: BlobCid) => void
 }
 
 interface Pending {
@@ -180,6 +182,14 @@ export class SegmentBlockstore implements Blockstore {
     }
   }
 
+  /** Indexed CIDs behind a digest, in the order of the digests; what was put last may not be among them yet. */
+  async cidsAfter(digest: Uint8Array | undefined, limit: number): Promise<BlobCid[]> {
+    const cids: BlobCid[] = []
+    const from = digest === undefined ? undefined : Uint8Array.of(...digest, 0)
+    for await (const [cid] of this.#ledger.indexed(from)) if (cids.push(cid) === limit) break
+    return cids
+  }
+
   stats(): BlockstoreStats {
     return { count: this.#ledger.count, bytes: this.#ledger.bytes }
   }
@@ -290,6 +300,7 @@ export class SegmentBlockstore implements Blockstore {
       await this.#loop.writeIndex(new Map([[cid, now]]))
       this.#components.metrics.damagedBlobs.inc()
       this.#components.log.warn({ cid: String(cid), ...location }, 'blob damaged on disk, dropped')
+      this.#components.onDamaged?.(cid)
     })
   }
 

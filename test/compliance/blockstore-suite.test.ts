@@ -10,10 +10,12 @@ import {
   MemoryBlockstore,
   MeteredBlockstore,
   nodeDisk,
+  RepairingBlockstore,
   SegmentBlockstore,
   Warehouse
 } from '#src/store/index.ts'
 import { seededRng, systemClock } from '#src/util/index.ts'
+import { SimulatedKeyValue } from '#test/support/store/simulated-key-value.ts'
 import { type BlockstoreFixture, blockstoreSuite } from '#test/support/store/blockstore-suite.ts'
 
 type Decorate = (store: Blockstore) => Blockstore
@@ -25,12 +27,17 @@ const warehouse =
   (store) =>
     new Warehouse({ store, metrics }, { cacheBytes })
 
+const repairing: Decorate = (store) =>
+  new RepairingBlockstore({ store, space: new SimulatedKeyValue(), metrics, logger: silentLogger, clock: systemClock })
+
 const decorators: readonly (readonly [string, Decorate])[] = [
   ['', (store) => store],
   [', metered', metered],
   [', warehouse of 64 MiB', warehouse(64 * 1024 ** 2)],
   [', warehouse of 64 KiB', warehouse(64 * 1024)],
   [', warehouse of nothing', warehouse(0)],
+  [', repairing', repairing],
+  [', warehouse over repairing', (store) => warehouse(64 * 1024)(metered(repairing(store)))],
   [', metered warehouse', (store) => metered(warehouse(1024 ** 2)(store))]
 ]
 

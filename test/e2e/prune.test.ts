@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import {
@@ -31,6 +31,20 @@ interface PrunerState {
 interface PrunedStatus {
   readonly heights: { readonly lowest: number; readonly prunedTo: number; readonly consecutive: number }
   readonly pruner: PrunerState
+}
+
+interface Stats {
+  readonly heights: { readonly lowest: number }
+  readonly damaged: { readonly waitingForRepair: number }
+}
+
+/** In the last blob of the newest segment file. */
+function flipABit(folder: string): void {
+  const [newest] = readdirSync(folder).sort().reverse()
+  const path = join(folder, newest ?? '')
+  const bytes = readFileSync(path)
+  bytes[bytes.length - 3] = (bytes[bytes.length - 3] ?? 0) ^ 8
+  writeFileSync(path, bytes)
 }
 
 describe('a node that prunes', () => {
@@ -94,5 +108,22 @@ describe('a node that prunes', () => {
       assert.deepEqual(readFileSync(join(out, name)), readFileSync(join(chainFixture, name)), name)
     }
     assert.equal(existsSync(join(out, `${LAST - 5}.car`)), false)
+
+    // A bit flips on the disk: the node finds it, and has a good copy from its peer.
+    const db = (words: readonly string[]) => sealsync(['db', ...words, '--data-dir', accessDir, '--json'])
+    assert.equal(lastJson<{ damaged: number }>(await db(['verify'])).damaged, 0)
+    const stats = lastJson<Stats>(await db(['stats']))
+    assert.deepEqual([stats.heights.lowest, stats.damaged.waitingForRepair], [LAST - 4, 0])
+    flipABit(join(accessDir, 'blobs'))
+    const again = start(accessDir, args)
+    await until(again, async () => (await again.status()) !== undefined)
+    const verified = await db(['verify', '--rate', '0'])
+    assert.equal(verified.code, 1, verified.stderr)
+    await until(again, async () => lastJson<Stats>(await db(['stats'])).damaged.waitingForRepair === 0)
+    assert.equal(lastJson<{ damaged: number }>(await db(['verify', '--rate', '0'])).damaged, 0)
+    for (let height = LAST - 4; height <= LAST; height += 1) {
+      const car = await fetch(`http://${again.addresses()?.api}/v1/execution-data/${height}?format=car`)
+      assert.deepEqual(Buffer.from(await car.arrayBuffer()), readFileSync(join(chainFixture, `${height}.car`)))
+    }
   })
 })

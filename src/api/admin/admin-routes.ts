@@ -13,6 +13,7 @@ import { ApiError } from '../errors.ts'
 import type { ExecutionDataReader } from '../execution-data-reader.ts'
 import { type PrunePorts, pruneRoute } from './prune-route.ts'
 import { type WindDownPort, windDownRoute } from './wind-down-route.ts'
+import { type DbPorts, dbRoutes } from './db-routes.ts'
 import type { AdminAnswer, AdminRequest, AdminRoute } from './admin-listener.ts'
 
 /** What an execution node is given to store, track and announce. */
@@ -35,6 +36,7 @@ export interface AdminPorts {
   readonly reader: Pick<ExecutionDataReader, 'find' | 'car' | 'tree'>
   readonly prune?: PrunePorts
   readonly windDown?: WindDownPort
+  readonly db?: DbPorts
   /** Takes a block's CAR, verified and durable when it resolves. Given at execution nodes only. */
   readonly ingest?: (
     block: IngestBlock,
@@ -79,6 +81,7 @@ export function createAdminRoutes(ports: AdminPorts): AdminRoute[] {
   ]
   if (ports.prune !== undefined) routes.push(pruneRoute(ports.prune))
   if (ports.windDown !== undefined) routes.push(windDownRoute(ports.windDown))
+  if (ports.db !== undefined) routes.push(...dbRoutes(ports.db))
   const { ingest } = ports
   if (ingest !== undefined) {
     routes.push({

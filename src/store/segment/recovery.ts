@@ -20,6 +20,7 @@ export interface RecoveryComponents {
   readonly index: SegmentIndex
   readonly log: Logger
   readonly metrics: StoreMetrics
+  readonly onDamaged?: (cid: BlobCid) => void
 }
 
 export interface Recovered {
@@ -170,6 +171,7 @@ class Recovery {
     const flush = async (): Promise<void> => {
       blobs += removed.size
       await this.#ledger.write(position, removed)
+      for (const cid of removed.keys()) this.#components.onDamaged?.(cid)
       removed = new Map()
     }
     for await (const [cid, location] of this.#ledger.indexed()) {

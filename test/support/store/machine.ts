@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client'
 import { silentLogger } from '#src/log/logger.ts'
+import type { BlobCid } from '#src/model/index.ts'
 import { createStoreMetrics, SegmentBlockstore, type SegmentBlockstoreOptions } from '#src/store/index.ts'
 import { type Rng, seededRng, systemClock } from '#src/util/index.ts'
 import { Power } from './power.ts'
@@ -22,7 +23,7 @@ export class Machine {
     this.#options = options
   }
 
-  open(): Promise<SegmentBlockstore> {
+  open(onDamaged?: (cid: BlobCid) => void): Promise<SegmentBlockstore> {
     return SegmentBlockstore.open(
       {
         disk: this.disk.attach(),
@@ -30,7 +31,8 @@ export class Machine {
         clock: systemClock,
         rng: this.#rng,
         log: silentLogger,
-        metrics: this.metrics
+        metrics: this.metrics,
+        ...(onDamaged === undefined ? {} : { onDamaged })
       },
       { directory: DIRECTORY, ...this.#options }
     )
