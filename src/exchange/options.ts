@@ -125,6 +125,10 @@ export interface StreamOptions {
   readonly messageTimeoutMs: number
   /** Unsent bytes on the control stream beyond which messages wait. */
   readonly controlUnsentBytes: number
+  /** Blocks and answers go on a stream each, as boxo's do; otherwise on streams that stay open. */
+  readonly perMessage: boolean
+  /** Least pause between two messages with wants or cancels to a peer; 0 holds nothing back. */
+  readonly wordPauseMs: number
   /** Presences that wait for one peer; a peer that does not read loses further ones. */
   readonly maxPresences: number
 }
@@ -193,20 +197,33 @@ export const defaultExchangeOptions: ExchangeOptions = Object.freeze({
     reopenMs: Object.freeze({ initialMs: 100, maxMs: 5000 }),
     messageTimeoutMs: 10_000,
     controlUnsentBytes: 64 * KIB,
+    perMessage: false,
+    wordPauseMs: 0,
     maxPresences: 4096
   })
 })
 
 /** A change to some of the options; what is not named keeps its default. */
+/**
+ * What the policy `classic` starts from: boxo's manners beside its way of asking. Eight workers write at one time for the
+ * whole node (`bitswap/internal/defaults/defaults.go`), each answer has a stream of its own, words wait 20 ms after words.
+ */
+const classicExchangeOptions: ExchangeOptions = Object.freeze({
+  ...defaultExchangeOptions,
+  policy: 'classic',
+  server: Object.freeze({ ...defaultExchangeOptions.server, maxConcurrentWrites: 8 }),
+  streams: Object.freeze({ ...defaultExchangeOptions.streams, perMessage: true, wordPauseMs: 20 })
+})
+
 export interface ExchangeOptionsChange extends Partial<Omit<ExchangeOptions, 'client' | 'server' | 'streams'>> {
   readonly client?: Partial<ClientOptions>
   readonly server?: Partial<ServerOptions>
   readonly streams?: Partial<StreamOptions>
 }
 
-/** The defaults with a change applied, validated. Throws ExchangeError `bad-option`. */
+/** The policy's defaults with a change applied, validated. Throws ExchangeError `bad-option`. */
 export function exchangeOptions(change: ExchangeOptionsChange = {}): ExchangeOptions {
-  const defaults = defaultExchangeOptions
+  const defaults = change.policy === 'classic' ? classicExchangeOptions : defaultExchangeOptions
   const options = {
     ...defaults,
     ...change,

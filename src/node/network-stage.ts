@@ -66,6 +66,8 @@ export async function createNetwork(context: NodeContext, data: NodeData): Promi
       ...defaultHostOptions,
       listen: config.p2pAddress,
       version: version(),
+      // What the conventional node's streams do is a part of how it behaves.
+      wideWindows: config.policy !== 'classic',
       security: config.security === 'any' ? 'both' : config.security
     }
   )

@@ -13,6 +13,7 @@
 import type { MessageStream, Stream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import { yamux } from '@libp2p/yamux'
 import type { Clock, Timer } from '../util/index.ts'
+import { negotiateLazily } from './lazy-streams.ts'
 import type { P2pMetrics } from './metrics.ts'
 import type { HostOptions } from './options.ts'
 import { TokenBucket } from './token-bucket.ts'
@@ -54,7 +55,8 @@ export class WatchedYamux {
     protocol: this.#factory.protocol,
     createStreamMuxer: (connection: MessageStream): StreamMuxer => {
       const muxer = this.#factory.createStreamMuxer(connection)
-      makeLean(muxer)
+      makeLean(muxer, this.#options)
+      negotiateLazily(muxer)
       const watch = new MuxerWatch({ ...this.#components, muxer, connection }, this.#options)
       // A libp2p connection shows its muxer's list of streams and nothing else of it.
       this.#watches.set(muxer.streams, watch)

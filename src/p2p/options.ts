@@ -63,6 +63,8 @@ export interface HostOptions {
    * 40 MB/s over 50 ms.
    */
   readonly maxStreamWindowBytes: number
+  /** A stream that carries data gets its largest window at once; otherwise it doubles, as Go's yamux has it. */
+  readonly wideWindows: boolean
   /**
    * Most bytes that wait unread in a stream. Must not be below the window: a paused stream would be reset, since its peer
    * is entitled to send that much.
@@ -88,6 +90,7 @@ export const defaultHostOptions: HostOptions = Object.freeze({
   security: 'both',
   inboundUpgradeTimeoutMs: 8_000,
   maxStreamWindowBytes: 2_097_152,
+  wideWindows: true,
   maxReadBufferBytes: 4_194_304,
   maxInboundStreams: 1_024,
   inboundStreamsPerSecond: 400,

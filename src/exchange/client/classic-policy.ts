@@ -4,7 +4,7 @@ import type { WantOutcome } from '../metrics.ts'
 import type { ClassicOptions, ClientOptions } from '../options.ts'
 import { classicBroadcast, classicWantBlock, classicWantHave } from './classic-entries.ts'
 import { ClassicLookups } from './classic-lookup.ts'
-import { ClassicPeer } from './classic-peer.ts'
+import { ClassicPeer, type Told } from './classic-peer.ts'
 import { ClassicSession, type SharedWant } from './classic-session.ts'
 import type { ClientComponents } from './components.ts'
 import type { PeerState } from './peer-state.ts'
@@ -21,9 +21,9 @@ import type { WantTable } from './want-table.ts'
  * twice the mean answer time counts as a DONT_HAVE: another peer is asked, and the first is not told. What has come is
  * cancelled with everybody. Sessions do not know of one another.
  *
- * Two things are not boxo's: words are not held back for 20 ms, and a want that boxo would leave with a peer that said
- * HAVE and fell silent (it is drawn again, filtered as already asked, and no timer runs any more) is taken from it when
- * the session next ticks, so that every want moves on in the end.
+ * One thing is not boxo's: a want that boxo would leave with a peer that said HAVE and fell silent (it is drawn again,
+ * filtered as already asked, and no timer runs any more) is taken from it when the session next ticks, so that every want
+ * moves on in the end. How messages travel then is boxo's too: see `classicExchangeOptions`.
  */
 export class ClassicPolicy implements Policy {
   readonly #components: ClientComponents
@@ -86,7 +86,7 @@ export class ClassicPolicy implements Policy {
       told.leftAt = this.#components.clock.now()
       if (told.type !== 'block') continue
       told.timer?.cancel()
-      told.timer = this.#components.wheel.schedule(peer.timeoutMs, () => this.#onTimeout(peer, key))
+      this.#watch(peer, key, told)
     }
   }
 
@@ -272,8 +272,14 @@ export class ClassicPolicy implements Policy {
 
   #answered(peer: ClassicPeer, keys: readonly DigestKey[]): void {
     const now = this.#components.clock.now()
+    const before = peer.timeoutMs
     const elapsed = peer.answered(keys, now)
     if (elapsed === undefined) return
+    for (const [key, told] of peer.timeoutMs < before ? peer.told : []) {
+      if (told.timer === undefined) continue
+      told.timer.cancel()
+      this.#watch(peer, key, told)
+    }
     peer.state.ack.sample(elapsed, now)
     this.#components.metrics.ackSeconds.observe(elapsed / 1000)
   }
@@ -307,6 +313,13 @@ export class ClassicPolicy implements Policy {
     if (shared.presence.get(id) !== true) shared.presence.set(id, false)
     for (const session of shared.sessions) session.denied(id)
     this.#passOver(shared, id)
+  }
+
+  /** The time-out is what the peer's answers say now, not when it was asked (`donthavetimeoutmgr.go`, `checkForTimeouts`). */
+  #watch(peer: ClassicPeer, key: DigestKey, told: Told): void {
+    const { clock, wheel } = this.#components
+    const left = told.leftAt + peer.timeoutMs - clock.now()
+    told.timer = wheel.schedule(Math.max(0, left), () => this.#onTimeout(peer, key))
   }
 
   /** A simulated DONT_HAVE. The peer is not told, and may yet deliver. */

@@ -81,12 +81,17 @@ export class Libp2pNetwork implements ExchangeNetwork {
     this.#events = undefined
   }
 
-  async open(peer: PeerIdText, options: { readonly signal: AbortSignal }): Promise<ExchangeStream> {
+  async open(
+    peer: PeerIdText,
+    options: { readonly signal: AbortSignal; readonly lazy?: boolean }
+  ): Promise<ExchangeStream> {
     const connection = this.#connectionsOf(peer)[0]
     if (connection === undefined) throw new ExchangeError('peer-gone', `no connection to ${peer}`)
     const [protocol = ''] = this.#protocols
     try {
-      return new Libp2pStream(await connection.newStream(protocol, { signal: options.signal }))
+      return new Libp2pStream(
+        await connection.newStream(protocol, { signal: options.signal, negotiateFully: options.lazy !== true })
+      )
     } catch (cause) {
       if (!(cause instanceof Error) || cause.name !== 'UnsupportedProtocolError') throw cause
       throw new ExchangeError('unsupported', `${peer} does not speak ${protocol}`, { cause })
@@ -159,6 +164,7 @@ class Libp2pStream implements ExchangeStream {
   #queue: Uint8Array[] = []
   #queuedBytes = 0
   #pumping = false
+  #finishing = false
 
   constructor(stream: Stream) {
     this.#stream = stream
@@ -211,6 +217,11 @@ class Libp2pStream implements ExchangeStream {
     this.#pump()
   }
 
+  finish(): void {
+    this.#finishing = true
+    this.#pump()
+  }
+
   pause(): void {
     if (this.#stream.readStatus === 'readable') this.#stream.pause()
   }
@@ -234,6 +245,10 @@ class Libp2pStream implements ExchangeStream {
       stream.send(this.#takeFrame())
     }
     this.#pumping = false
+    if (!this.#finishing || this.#queuedBytes > 0) return
+    this.#finishing = false
+    // It waits for its own buffer; when that fails the stream is reset, and `closed` comes.
+    stream.close().catch((error: unknown) => stream.abort(error as Error))
   }
 
   /** Headers and bodies in one list, so that a header does not become a frame of its own. */

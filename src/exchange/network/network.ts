@@ -10,6 +10,8 @@ export interface ExchangeStream {
   listen(events: StreamEvents): void
   /** Queues the parts in order, uncopied: they must not change any more. Throws ExchangeError `stream-closed`. */
   send(parts: readonly Uint8Array[]): void
+  /** Ends our half once all that was sent has left. Nothing may be sent after it. */
+  finish(): void
   /** Stops reading, so that the peer's window fills. */
   pause(): void
   resume(): void
@@ -43,7 +45,14 @@ export interface ExchangeNetwork {
   /** No more events after this. Streams that are open stay open; the exchange aborts its own. */
   stop(): void
   /** Rejects with the signal's reason, with ExchangeError `peer-gone` or `unsupported`, or with what the transport says. */
-  open(peer: PeerIdText, options: { readonly signal: AbortSignal }): Promise<ExchangeStream>
+  open(
+    peer: PeerIdText,
+    options: {
+      readonly signal: AbortSignal
+      /** Do not wait until the peer has agreed to the protocol: for a stream that is written once and never read. */
+      readonly lazy?: boolean
+    }
+  ): Promise<ExchangeStream>
   /** The peer broke a rule often enough: its connections are closed. */
   penalise(peer: PeerIdText, reason: string): void
 }

@@ -1,6 +1,8 @@
 import type { DigestKey, PeerIdText } from '../../model/index.ts'
 import { encodeControl } from '../message/encoder.ts'
+import type { Timer } from '../../util/index.ts'
 import type { StreamOptions } from '../options.ts'
+import { MessageStreams, type Outbound } from './message-streams.ts'
 import { type OutboundComponents, OutboundStream } from './outbound-stream.ts'
 
 /** Most entries in one message (boxo handles no more) and most presences beside them. */
@@ -29,13 +31,15 @@ export class PeerLink {
   readonly #components: OutboundComponents
   readonly #options: StreamOptions
   readonly #events: LinkEvents
-  readonly #control: OutboundStream
-  readonly #data: OutboundStream
+  readonly #control: Outbound
+  readonly #data: Outbound
   readonly #cancels = new Map<DigestKey, Uint8Array>()
   readonly #wants = new Map<DigestKey, Uint8Array>()
   readonly #presences = new Map<DigestKey, Uint8Array>()
   #leaving: DigestKey[] = []
   #flushSet = false
+  #flushedAt = Number.NEGATIVE_INFINITY
+  #pause: Timer | undefined
   #closed = false
 
   constructor(
@@ -51,10 +55,13 @@ export class PeerLink {
       options: use.options,
       events: { ready: () => this.#onControlReady(), lost: () => this.#onControlLost() }
     })
-    this.#data = new OutboundStream(components, peer, {
+    const data = {
       options: use.options,
       events: { ready: () => use.events.dataReady(), lost: () => use.events.dataLost() }
-    })
+    }
+    this.#data = use.options.perMessage
+      ? new MessageStreams(components, peer, data)
+      : new OutboundStream(components, peer, data)
   }
 
   /** Opens both streams now and keeps them open. */
@@ -112,6 +119,7 @@ export class PeerLink {
 
   close(): void {
     this.#closed = true
+    this.#pause?.cancel()
     this.#cancels.clear()
     this.#wants.clear()
     this.#presences.clear()
@@ -125,16 +133,38 @@ export class PeerLink {
     this.#flushSet = true
     this.#components.nextTurn(() => {
       this.#flushSet = false
+      if (this.#options.perMessage) this.#sendPresences()
       this.#flush()
     })
   }
 
+  /** Answers leave as messages of their own, at once. */
+  #sendPresences(): void {
+    while (this.#presences.size > 0) {
+      if (!this.#data.send([encodeControl([], take(this.#presences, ENTRIES_PER_MESSAGE))])) return
+      this.#components.totals.messagesSent += 1
+    }
+  }
+
+  /** False while words are held back because others have just left (`messagequeue.go`, `minSendMessageDelay`). */
+  get #mayFlush(): boolean {
+    const { wordPauseMs } = this.#options
+    const { clock } = this.#components
+    const left = this.#flushedAt + wordPauseMs - clock.now()
+    if (wordPauseMs === 0 || left <= 0) return true
+    this.#pause ??= clock.setTimer(left, () => {
+      this.#pause = undefined
+      this.#flush()
+    })
+    return false
+  }
+
   get #waiting(): number {
-    return this.#cancels.size + this.#wants.size + this.#presences.size
+    return this.#cancels.size + this.#wants.size + (this.#options.perMessage ? 0 : this.#presences.size)
   }
 
   #flush(): void {
-    if (this.#waiting === 0 || this.#closed) return
+    if (this.#waiting === 0 || this.#closed || !this.#mayFlush) return
     if (!this.#control.isOpen) {
       this.#control.need()
       return
@@ -143,11 +173,12 @@ export class PeerLink {
       const keys: DigestKey[] = []
       const entries = [...take(this.#cancels, ENTRIES_PER_MESSAGE)]
       entries.push(...take(this.#wants, ENTRIES_PER_MESSAGE - entries.length, keys))
-      const presences = take(this.#presences, ENTRIES_PER_MESSAGE)
+      const presences = this.#options.perMessage ? [] : take(this.#presences, ENTRIES_PER_MESSAGE)
       // Remembered before sending: if the stream breaks now, `controlLost` has them asked again.
       this.#leaving.push(...keys)
       if (!this.#control.send([encodeControl(entries, presences)])) return
       this.#components.totals.messagesSent += 1
+      this.#flushedAt = this.#components.clock.now()
     }
     this.#reportLeft()
   }

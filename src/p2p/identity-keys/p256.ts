@@ -52,9 +52,14 @@ export class P256PublicKey implements ECDSAPublicKey {
   /** Reads canonical SPKI DER. Throws P2pError `key-invalid` for any other bytes and for a point off the curve. */
   static fromDer(der: Uint8Array): P256PublicKey {
     if (!looksLikeP256Spki(der)) throw new P2pError('key-invalid', 'not the SPKI DER of an uncompressed P-256 key')
+    const text = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('latin1')
+    const known = knownKeys.get(text)
+    if (known !== undefined) return known
     try {
       const raw = new Uint8Array(der)
-      return new P256PublicKey(raw, createPublicKey({ key: Buffer.from(raw), format: 'der', type: 'spki' }))
+      const key = new P256PublicKey(raw, createPublicKey({ key: Buffer.from(raw), format: 'der', type: 'spki' }))
+      remember(text, key)
+      return key
     } catch (cause) {
       throw new P2pError('key-invalid', 'the point is not on the curve P-256', { cause })
     }
@@ -111,6 +116,19 @@ export class P256PublicKey implements ECDSAPublicKey {
       return false
     }
   }
+}
+
+/**
+ * libp2p decodes a peer's key from its peer store for every stream, and checking a point costs some 100 µs. Keys do not
+ * change; strangers bring new ones to the handshake, hence the bound, at which the oldest goes.
+ */
+const MAX_KNOWN_KEYS = 1_024
+const knownKeys = new Map<string, P256PublicKey>()
+
+function remember(text: string, key: P256PublicKey): void {
+  const [oldest] = knownKeys.keys()
+  if (knownKeys.size >= MAX_KNOWN_KEYS && oldest !== undefined) knownKeys.delete(oldest)
+  knownKeys.set(text, key)
 }
 
 /** A staked node's private network key. The scalar leaves it only through `scalar` and `raw`; it prints as its peer id. */

@@ -34,11 +34,14 @@ interface LibraryMuxer {
   send(data: Uint8Array | Uint8ArrayList): boolean
 }
 
-/** To be called on a new muxer, before its first frame. */
-export function makeLean(muxer: object): void {
+/**
+ * To be called on a new muxer, before its first frame. Without `wideWindows` a window grows as the library has it, and Go's
+ * yamux: it doubles while it is read within four round trips.
+ */
+export function makeLean(muxer: object, options: { readonly wideWindows: boolean }): void {
   const library = muxer as LibraryMuxer
   const receiver = new Receiver(library)
-  const credits = new Credits(library)
+  const credits = new Credits(library, options.wideWindows)
   library.onData = (data) => receiver.push(data)
   library.sendFrame = (header, body) => {
     if (header.type === DATA && body !== undefined) return library.send(new Uint8ArrayList(encodeHeader(header), body))
@@ -102,10 +105,12 @@ class Receiver {
 /** Window updates that are not worth a frame yet. */
 class Credits {
   readonly #library: LibraryMuxer
+  readonly #wide: boolean
   readonly #held = new WeakMap<LibraryStream, number>()
 
-  constructor(library: LibraryMuxer) {
+  constructor(library: LibraryMuxer, wide: boolean) {
     this.#library = library
+    this.#wide = wide
   }
 
   /** What is to be granted now, with all that was held back; `undefined` when it is too little to be sent. */
@@ -118,7 +123,7 @@ class Credits {
       return undefined
     }
     this.#held.delete(stream)
-    return credit < HELD_BYTES ? credit : credit + widen(stream)
+    return credit < HELD_BYTES || !this.#wide ? credit : credit + widen(stream)
   }
 }
 

@@ -122,7 +122,7 @@ async function listen(input: ListenInput): Promise<object> {
   const common = { clock: systemClock, rng: systemRng }
   const host = await createHost(
     { ...common, key, table, log: silentLogger, metrics: createP2pMetrics(register) },
-    { ...defaultHostOptions, security: input.security ?? 'both' }
+    { ...defaultHostOptions, security: input.security ?? 'both', wideWindows: input.policy !== 'classic' }
   )
   const network = new Libp2pNetwork({
     libp2p: host.libp2p,

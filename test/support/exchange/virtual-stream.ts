@@ -84,6 +84,8 @@ export class VirtualPipe {
   /** On the way, in order; whichever timer runs first brings the first. */
   #flying: Uint8Array[] = []
   #lastArrivalAt = 0
+  #finished = false
+  #ended = false
 
   constructor(components: PipeComponents) {
     this.#components = components
@@ -91,6 +93,10 @@ export class VirtualPipe {
     this.writer = new VirtualEnd({
       unsent: () => this.#unsent,
       send: (parts) => this.#enqueue(parts),
+      finish: () => {
+        this.#finished = true
+        this.#endLater()
+      },
       pause: () => {},
       resume: () => {},
       aborted: () => this.#cutLater(this.reader, components.toReader)
@@ -98,6 +104,7 @@ export class VirtualPipe {
     this.reader = new VirtualEnd({
       unsent: () => 0,
       send: () => {},
+      finish: () => {},
       pause: () => {
         this.#paused = true
       },
@@ -136,6 +143,20 @@ export class VirtualPipe {
       })
     )
     ownTurn(() => this.writer.events?.drain())
+    this.#endLater()
+  }
+
+  /** The end arrives behind the last byte. */
+  #endLater(): void {
+    if (!this.#finished || this.#unsent > 0 || this.writer.over) return
+    const { clock, delayMs, toReader, ownTurn } = this.#components
+    clock.setTimer(Math.max(delayMs, this.#lastArrivalAt - clock.now()), () =>
+      toReader(() => {
+        this.#ended = true
+        this.#deliver()
+      })
+    )
+    ownTurn(() => this.writer.cut())
   }
 
   #enqueue(parts: readonly Uint8Array[]): void {
@@ -150,7 +171,12 @@ export class VirtualPipe {
   #deliver(): void {
     while (!this.#paused && !this.reader.over && this.reader.events !== undefined) {
       const segment = this.#unread.shift()
-      if (segment === undefined) return
+      if (segment === undefined) {
+        if (!this.#ended || this.#flying.length > 0) return
+        this.reader.events.ended()
+        this.reader.cut()
+        return
+      }
       this.reader.events.data(segment)
       const { clock, delayMs, toWriter, uplink } = this.#components
       clock.setTimer(delayMs, () =>
@@ -172,6 +198,7 @@ export class VirtualPipe {
 interface EndHooks {
   readonly unsent: () => number
   readonly send: (parts: readonly Uint8Array[]) => void
+  readonly finish: () => void
   readonly pause: () => void
   readonly resume: () => void
   readonly aborted: () => void
@@ -202,6 +229,10 @@ export class VirtualEnd implements ExchangeStream {
   send(parts: readonly Uint8Array[]): void {
     if (this.over) throw new ExchangeError('stream-closed', 'the stream is closed')
     this.#hooks.send(parts)
+  }
+
+  finish(): void {
+    this.#hooks.finish()
   }
 
   pause(): void {

@@ -25,6 +25,7 @@ class EndingStream implements ExchangeStream {
     this.#events = events
   }
   send(): void {}
+  finish(): void {}
   pause(): void {}
   resume(): void {}
   abort(): void {

@@ -13,7 +13,7 @@ const init = { enableKeepAlive: false, streamOptions: { maxStreamWindowSize: 2 *
 
 function muxerOn(connection: MultiaddrConnection, lean: boolean): StreamMuxer {
   const muxer = yamux(init)().createStreamMuxer(connection)
-  if (lean) makeLean(muxer)
+  if (lean) makeLean(muxer, { wideWindows: true })
   return muxer
 }
 
