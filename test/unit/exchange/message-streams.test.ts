@@ -133,7 +133,7 @@ describe('words of a conventional node', () => {
     await clock.run(1)
     const [control] = opened
     assert.equal(control?.sent.length, 1)
-    control!.unsentBytes = 0
+    control.unsentBytes = 0
     link.queueWant(key('b'), new Uint8Array([10, 1, 2]))
     link.queueCancel(key('a'), new Uint8Array([10, 1, 3]))
     link.queuePresence(key('c'), new Uint8Array([34, 1, 1]))
