@@ -10,6 +10,7 @@ interface InitFlags {
   readonly address: string
   readonly networkKeyFile?: string
   readonly nodeId?: string
+  readonly publicAddress?: string
   readonly json?: boolean
 }
 
@@ -21,8 +22,12 @@ export function addInitCommand(program: Command, context: CommandContext): void 
     .option('--data-dir <dir>', 'where the node will keep everything it has (environment SEALSYNC_DATA_DIR)')
     .requiredOption('--role <role>', `one of ${NODE_ROLES.join(', ')}`)
     .requiredOption('--address <host:port>', 'where peers will reach this node')
-    .option('--network-key-file <file>', 'take this P-256 private key (32 bytes in hex) instead of making one')
+    .option(
+      '--network-key-file <file>',
+      'take this private key (32 bytes in hex; P-256, an observer: secp256k1) instead of making one'
+    )
     .option('--node-id <hex>', 'the node id (default: the sha-256 of the public key)')
+    .option('--public-address <host:port>', 'where an access node will serve observers')
     .option('--json', 'one JSON object')
     .action(async (flags: InitFlags) => {
       if (!(NODE_ROLES as readonly string[]).includes(flags.role))
@@ -33,6 +38,7 @@ export function addInitCommand(program: Command, context: CommandContext): void 
         role: flags.role as NodeRole,
         address: flags.address,
         ...(flags.networkKeyFile === undefined ? {} : { networkKeyFile: flags.networkKeyFile }),
+        ...(flags.publicAddress === undefined ? {} : { publicAddress: flags.publicAddress }),
         ...(flags.nodeId === undefined ? {} : { nodeId: flags.nodeId })
       })
       if (flags.json === true) {
@@ -40,8 +46,12 @@ export function addInitCommand(program: Command, context: CommandContext): void 
         return
       }
       context.stdout.write(`${JSON.stringify(result.entry, null, 2)}\n`)
+      const next =
+        flags.role === 'observer'
+          ? 'next: take the identity table of the staked nodes (access nodes that serve observers have a PublicAddress there), then'
+          : 'next: put the entry above into the identity table (a JSON array) of every node, then'
       context.stderr.write(
-        `made ${dataDir} for peer ${result.peerId}\nnext: put the entry above into the identity table (a JSON array) of every node, then\n` +
+        `made ${dataDir} for peer ${result.peerId}\n${next}\n` +
           `  sealsync run --data-dir ${dataDir} --role ${flags.role} --identities FILE${flags.role === 'execution' ? ' --feed file:BLOCKS.jsonl --follow' : ''}\n`
       )
     })

@@ -1,5 +1,6 @@
 import type { LimitSection } from './limit-row.ts'
 import { PEER_LIMITS } from './limit-rows-peers.ts'
+import { PUBLIC_LIMITS } from './limit-rows-public.ts'
 
 const REFUSED = (code: string): string[] => [`sealsync_api_refused_total{code="${code}"}`]
 const MALFORMED = ['sealsync_execution_data_malformed_total{code="limit-exceeded"}']
@@ -299,7 +300,7 @@ const FILES: LimitSection = {
   ]
 }
 
-export const LIMIT_SECTIONS: readonly LimitSection[] = [...PEER_LIMITS, DATA, OWN, CLIENTS, FILES]
+export const LIMIT_SECTIONS: readonly LimitSection[] = [...PEER_LIMITS, PUBLIC_LIMITS, DATA, OWN, CLIENTS, FILES]
 
 /** Options that bound something and stand on the page under another name, or are no limit against abuse. */
 export const NOT_LISTED: ReadonlyMap<string, string> = new Map([

@@ -8,6 +8,8 @@ import { defaultDiskWatchOptions } from '#src/node/disk-watch.ts'
 import { defaultAnnounceOptions } from '#src/p2p/announce/options.ts'
 import { defaultHostOptions } from '#src/p2p/options.ts'
 import { defaultDhtOptions } from '#src/p2p/routing/options.ts'
+import { defaultGuestOptions } from '#src/p2p/public/guests.ts'
+import { defaultRelayLogOptions } from '#src/provider/relay-log.ts'
 import { defaultProviderOptions } from '#src/provider/options.ts'
 import { defaultPrunerOptions } from '#src/pruner/options.ts'
 import { defaultRequesterOptions } from '#src/requester/options.ts'
@@ -31,6 +33,8 @@ const OPTIONS: Readonly<Record<string, object>> = {
   p2p: defaultHostOptions,
   dht: defaultDhtOptions,
   announce: defaultAnnounceOptions,
+  guests: defaultGuestOptions,
+  relay: defaultRelayLogOptions,
   progress: defaultProgressReporterOptions,
   provider: defaultProviderOptions,
   pruner: defaultPrunerOptions,

@@ -16,6 +16,8 @@ const MEANING: Readonly<Record<string, string>> = {
   'memory is short: requests are refused until it eases':
     'The process nears its limit. Syncing goes on; see "Disk and memory" for what each level gives up. Raise `--memory` if it lasts.',
   'service failed': 'The node stops. `service` and `error` say what failed.',
+  'announcements for observers are not kept; who lacks them asks another node':
+    'The database refused a write: `reason`. See "Full disk".',
   'a host of the access API failed; others are asked':
     'Told once until it answers again. `outcome` is an error code of the feed, see errors.md.',
   'a host of the access API went back in height':

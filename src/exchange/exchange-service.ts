@@ -24,6 +24,7 @@ import type {
 } from './exchange.ts'
 import { createExchangeMetrics, type ExchangeMetrics, temperatureOf } from './metrics.ts'
 import { type InboundEvents, ReceiveAccount } from './network/inbound-reader.ts'
+import { EXECUTION_DATA_PREFIX } from './network/libp2p-network.ts'
 import type { ExchangeNetwork } from './network/network.ts'
 import type { LinkEvents } from './network/peer-link.ts'
 import { Peers } from './network/peers.ts'
@@ -41,6 +42,8 @@ export interface ExchangeComponents {
   readonly rng: Rng
   readonly logger: Logger
   readonly register: Registry
+  /** Flow's name of the blob channel, the label `prefix` of its bitswap metrics; default: the staked network's. */
+  readonly channel?: string
   readonly nextTurn?: NextTurn
   /** Without one nobody is looked up and nothing is provided. */
   readonly router?: ProviderRouter
@@ -72,7 +75,7 @@ export class ExchangeService implements Exchange {
   constructor(components: ExchangeComponents, options: ExchangeOptions) {
     const { clock, rng, network, nextTurn = systemNextTurn } = components
     this.#components = components
-    this.#metrics = createExchangeMetrics(components.register)
+    this.#metrics = createExchangeMetrics(components.register, components.channel ?? EXECUTION_DATA_PREFIX)
     this.#wheel = new TimerWheel(clock, defaultTimerWheelOptions)
     const { totals } = this.#metrics
     this.#receive = new ReceiveAccount(

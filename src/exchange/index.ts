@@ -18,7 +18,8 @@ export {
   EXECUTION_DATA_PREFIX,
   Libp2pNetwork,
   type Libp2pNetworkComponents,
-  type Libp2pNetworkOptions
+  type Libp2pNetworkOptions,
+  PUBLIC_EXECUTION_DATA_PREFIX
 } from './network/libp2p-network.ts'
 export type {
   ExchangeNetwork,

@@ -1,7 +1,12 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
-/** Flow's name for the staked network's blob channel, the label `prefix` of its bitswap metrics. */
-const PREFIX = 'execution-data-service'
+/** What each channel of a registry says under Flow's names: a node may serve two networks. */
+const channels = new WeakMap<Registry, Map<string, ChannelSource>>()
+
+interface ChannelSource {
+  readonly totals: ExchangeTotals
+  readonly read: () => ExchangeLevels
+}
 
 /**
  * What has happened since start. Plain numbers, because they move for every message; the registry's counters are read
@@ -160,32 +165,48 @@ function define(register: Registry, kind: typeof Counter | typeof Gauge, definit
   })
 }
 
-/** Flow's gauges (`module/metrics/bitswap.go`) under Flow's names; the cumulative ones are true counters here. */
-function defineFlow(register: Registry, totals: ExchangeTotals, read: () => ExchangeLevels): void {
+/**
+ * Flow's gauges (`module/metrics/bitswap.go`) under Flow's names; the cumulative ones are true counters here. Defined with the first
+ * channel of a registry; further ones are further values of the label `prefix`.
+ */
+function defineFlow(register: Registry, channel: string, source: ChannelSource): void {
+  const known = channels.get(register)
+  if (known !== undefined) {
+    known.set(channel, source)
+    return
+  }
+  const all = new Map([[channel, source]])
+  channels.set(register, all)
   const flow =
     (kind: typeof Counter | typeof Gauge, name: string) =>
-    (help: string, value: () => number): void =>
+    (help: string, value: (source: ChannelSource) => number): void =>
       define(register, kind, {
         name: `network_bitswap_${name}`,
         help,
         label: 'prefix',
-        read: () => ({ [PREFIX]: value() })
+        read: () => Object.fromEntries([...all].map(([prefix, one]) => [prefix, value(one)]))
       })
-  flow(Gauge, 'num_peers')('peers the exchange is connected to', () => read().peers)
-  flow(Gauge, 'wantlist_size')('blobs wanted now', () => read().liveWants)
-  flow(Counter, 'blobs_received')('blocks received, duplicates too', () => totals.usefulBlocks + totals.duplicateBlocks)
+  flow(Gauge, 'num_peers')('peers the exchange is connected to', ({ read }) => read().peers)
+  flow(Gauge, 'wantlist_size')('blobs wanted now', ({ read }) => read().liveWants)
+  flow(Counter, 'blobs_received')(
+    'blocks received, duplicates too',
+    ({ totals }) => totals.usefulBlocks + totals.duplicateBlocks
+  )
   flow(Counter, 'data_received')(
     'bytes of blocks received, duplicates too',
-    () => totals.usefulBytes + totals.duplicateBytes
+    ({ totals }) => totals.usefulBytes + totals.duplicateBytes
   )
-  flow(Counter, 'blobs_sent')('blocks sent', () => totals.sentBlocks)
-  flow(Counter, 'data_sent')('bytes of blocks sent', () => totals.sentBytes)
-  flow(Counter, 'dup_blobs_received')('blocks received that were not wanted (any more)', () => totals.duplicateBlocks)
+  flow(Counter, 'blobs_sent')('blocks sent', ({ totals }) => totals.sentBlocks)
+  flow(Counter, 'data_sent')('bytes of blocks sent', ({ totals }) => totals.sentBytes)
+  flow(Counter, 'dup_blobs_received')(
+    'blocks received that were not wanted (any more)',
+    ({ totals }) => totals.duplicateBlocks
+  )
   flow(Counter, 'dup_data_received')(
     'bytes of blocks received that were not wanted (any more)',
-    () => totals.duplicateBytes
+    ({ totals }) => totals.duplicateBytes
   )
-  flow(Counter, 'messages_received')('messages received', () => totals.messagesReceived)
+  flow(Counter, 'messages_received')('messages received', ({ totals }) => totals.messagesReceived)
 }
 
 function defineCounters(register: Registry, totals: ExchangeTotals): void {
@@ -256,12 +277,16 @@ function temperatures(histogram: Histogram<'temperature'>): Histogram<'temperatu
   return histogram
 }
 
-/** Every metric of the room. Called once for a registry. */
-export function createExchangeMetrics(register: Registry): ExchangeMetrics {
+/**
+ * Every metric of the room, for one channel of a registry. A second channel shows itself under Flow's names alone: the others have no
+ * label for it, and count for nobody.
+ */
+export function createExchangeMetrics(registry: Registry, channel: string): ExchangeMetrics {
   const totals = new ExchangeTotals()
   let source: () => ExchangeLevels = () => NO_LEVELS
   const read = (): ExchangeLevels => source()
-  defineFlow(register, totals, read)
+  const register = channels.has(registry) ? new Registry() : registry
+  defineFlow(registry, channel, { totals, read })
   defineCounters(register, totals)
   defineLevels(register, read)
   const histogram = <T extends string>(name: string, shape: HistogramShape<T>): Histogram<T> =>

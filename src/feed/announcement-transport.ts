@@ -2,7 +2,7 @@ import type { Height, PeerIdText, SignedAnnouncement } from '../model/index.ts'
 
 /**
  * How announcements reach the feed. Implemented by `p2p/announce` over libp2p. What comes through `onAnnouncement` is authentic:
- * decoded within bounds, its signature checked against the network key of the staked execution node that sent it.
+ * decoded within bounds, its signature checked against the network key of the staked execution node that signed it.
  */
 export interface AnnouncementTransport {
   /** To be called once, before the network starts. */
@@ -16,8 +16,15 @@ export interface AnnouncementTransport {
 }
 
 export interface AnnouncementHandlers {
-  /** `live` is false for what was sent in answer to a request. */
-  onAnnouncement(peer: PeerIdText, announcement: SignedAnnouncement, live: boolean): void
+  /**
+   * `live` is false for what was sent in answer to a request. `signer` is the execution node whose word it is; `peer` sent it, the same
+   * one unless it was relayed.
+   */
+  onAnnouncement(
+    from: { readonly peer: PeerIdText; readonly signer: PeerIdText },
+    announcement: SignedAnnouncement,
+    live: boolean
+  ): void
   /** An execution node is connected and tells which heights it offers (both undefined while it has none). */
   onAnnouncer(
     peer: PeerIdText,

@@ -70,7 +70,7 @@ export class AnnouncementsFeed implements SealedBlockFeed {
     if (this.#state !== 'new') throw new FeedError('stopped', 'the feed can be started once')
     this.#state = 'started'
     this.#components.transport.listen({
-      onAnnouncement: (peer, announcement, live) => this.#onAnnouncement(peer, announcement, live),
+      onAnnouncement: (from, announcement, live) => this.#onAnnouncement(from, announcement, live),
       onAnnouncer: (peer, offered) => this.#onAnnouncer(peer, offered),
       onAnnouncerGone: (peer) => this.#asker.gone(peer)
     })
@@ -153,14 +153,18 @@ export class AnnouncementsFeed implements SealedBlockFeed {
     this.#look()
   }
 
-  #onAnnouncement(peer: PeerIdText, announcement: SignedAnnouncement, live: boolean): void {
+  #onAnnouncement(
+    { peer, signer }: { readonly peer: PeerIdText; readonly signer: PeerIdText },
+    announcement: SignedAnnouncement,
+    live: boolean
+  ): void {
     if (this.#state !== 'started') return
     const { height } = announcement
-    const result = this.#take(peer, announcement, live)
+    const result = this.#take(signer, announcement, live)
     this.#components.metrics.announcements.inc({ result })
     const isNew = result === 'first' || result === 'vote' || result === 'conflict'
     this.#asker.heard(peer, height, isNew)
-    this.#noteClaim(peer, height)
+    this.#noteClaim(signer, height)
     if (live) this.#noteLive(height)
     if (!isNew) return
     this.#publish()

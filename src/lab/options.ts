@@ -4,7 +4,7 @@ export interface LocalnetOptions {
   readonly execution: number
   /** Access nodes: they sync. At least 1. */
   readonly access: number
-  /** Nodes of role observer; they are started and reported, not judged. */
+  /** Nodes that are not staked and sync from the access nodes' public hosts. */
   readonly observer: number
   /** End after so many blocks; with `forMs` whichever comes first. */
   readonly blocks?: number

@@ -10,6 +10,8 @@ export interface NodeIdentity {
   /** `X ‖ Y` of the P-256 point, 64 bytes. */
   readonly networkPublicKey: Uint8Array
   readonly peerId: PeerIdText
+  /** Where an access node serves observers, when it does. */
+  readonly publicAddress?: { readonly host: string; readonly port: number }
   readonly weight: number
   readonly ejected: boolean
 }

@@ -1,7 +1,13 @@
-import { createAnnounceClient, createAnnounceMetrics, defaultAnnounceOptions } from '../p2p/index.ts'
+import {
+  type AnnounceClient,
+  createAnnounceClient,
+  createAnnounceMetrics,
+  defaultAnnounceOptions
+} from '../p2p/index.ts'
 import { defaultExecutionDataOptions, Downloader, isMalformed } from '../execution-data/index.ts'
 import {
   AnnouncementsFeed,
+  type AnnouncementTransport,
   createFeedMetrics,
   defaultFlowAccessOptions,
   FileFeed,
@@ -29,12 +35,15 @@ import type { ExecutionDataReading } from './execution-data-reading.ts'
 import type { NodeJob } from './job.ts'
 import { MissingBlobs } from './missing-blobs.ts'
 import type { NodeNetwork } from './network-stage.ts'
+import type { PublicSide } from './public-stage.ts'
 import { duplicateFigures, type JobStatus } from './status.ts'
 
 export interface JobParts {
   readonly data: NodeData
   readonly network: NodeNetwork
   readonly reading: ExecutionDataReading
+  /** At an access node that serves observers. */
+  readonly publicSide?: PublicSide | undefined
 }
 
 /** A block announced live is in few hands; one that is replayed, or read from a file, is everywhere. */
@@ -75,7 +84,7 @@ export async function createFollowing(context: NodeContext, parts: JobParts): Pr
 }
 
 /** The feed listens before the network starts; announcements are asked for after it. */
-async function createFeed(context: NodeContext, { network }: JobParts): Promise<SealedBlockFeed> {
+async function createFeed(context: NodeContext, { network, publicSide }: JobParts): Promise<SealedBlockFeed> {
   const { config, services, logger, clock, rng, register } = context
   const log = logger.child('feed')
   const metrics = createFeedMetrics(register)
@@ -95,7 +104,7 @@ async function createFeed(context: NodeContext, { network }: JobParts): Promise<
   const client = createAnnounceClient(
     {
       host: network.host,
-      table: network.table,
+      table: network.announcers,
       clock,
       rng,
       log: logger.child('announce'),
@@ -103,26 +112,51 @@ async function createFeed(context: NodeContext, { network }: JobParts): Promise<
     },
     defaultAnnounceOptions
   )
-  const feed = new AnnouncementsFeed({ transport: client, clock, rng, log, metrics }, { quorum: config.feed.quorum })
+  const transport = publicSide === undefined ? client : relaying(client, publicSide)
+  const feed = new AnnouncementsFeed({ transport, clock, rng, log, metrics }, { quorum: config.feed.quorum })
   services.add('feed', feed)
   services.add('host', network.host)
   services.add('announce', client)
   return feed
 }
 
+/** What is handed to the feed is also passed on to the observers. */
+function relaying(client: AnnounceClient, publicSide: PublicSide): AnnouncementTransport {
+  return {
+    listen: (handlers) =>
+      client.listen({
+        onAnnouncement(from, announcement, live) {
+          handlers.onAnnouncement(from, announcement, live)
+          publicSide.relay(from.signer, announcement)
+        },
+        onAnnouncer: (peer, offered) => handlers.onAnnouncer(peer, offered),
+        onAnnouncerGone: (peer) => handlers.onAnnouncerGone(peer)
+      }),
+    announcers: () => client.announcers(),
+    stakedAnnouncerCount: () => client.stakedAnnouncerCount(),
+    request: (peer, from, to) => client.request(peer, from, to)
+  }
+}
+
 function createDownloader(context: NodeContext, parts: JobParts & { readonly missing: MissingBlobs }): Downloader {
   const { data, network, reading, missing } = parts
+  const isObserver = context.config.role === 'observer'
   return new Downloader(
     {
       openSession(block) {
+        // An observer is connected to none of the announcers: its blobs are where its access nodes have them.
+        const isHot = block.live === true && !isObserver
         const session = network.exchange.createSession({
-          ...(block.origins === undefined ? {} : { origins: block.origins }),
-          temperature: block.live === true ? TEMPERATURE.live : TEMPERATURE.other
+          ...(block.origins === undefined || isObserver ? {} : { origins: block.origins }),
+          temperature: isHot ? TEMPERATURE.live : TEMPERATURE.other
         })
         return missing.watch(block.height, session)
       },
       blockstore: data.blockstore,
-      onStored: (cid) => network.exchange.notifyNewBlobs([cid]),
+      onStored(cid) {
+        network.exchange.notifyNewBlobs([cid])
+        parts.publicSide?.exchange.notifyNewBlobs([cid])
+      },
       logger: context.logger.child('execution-data'),
       metrics: reading.metrics,
       clock: context.clock

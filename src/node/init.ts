@@ -8,13 +8,18 @@ import { join } from 'node:path'
 import { isRole, type NodeId, type NodeRole, type PeerIdText, parseNodeId, type Role } from '../model/index.ts'
 import {
   generateNetworkKey,
+  generateObserverKey,
+  type HostPort,
   type IdentityEntry,
   identityEntryFor,
   importNetworkKey,
+  importObserverKey,
   type NetworkKey,
+  type ObserverKey,
   parseHostPort,
   peerIdOf,
   readNetworkKey,
+  readObserverKey,
   writeNetworkKey
 } from '../p2p/index.ts'
 import { DataDirectory } from '../store/index.ts'
@@ -31,9 +36,11 @@ export interface InitOptions {
   readonly role: NodeRole
   /** `host:port` where peers reach the node. */
   readonly address: string
-  /** A P-256 private key to take instead of making one. */
+  /** Where an access node serves observers, `host:port`. */
+  readonly publicAddress?: string
+  /** A private key to take instead of making one: P-256, an observer's secp256k1. */
   readonly networkKeyFile?: string
-  /** 64 hex digits; default: the sha-256 of the public key. */
+  /** 64 hex digits; default: the sha-256 of the public key, an observer's the X of its key. */
   readonly nodeId?: string
 }
 
@@ -60,16 +67,18 @@ export async function initNode(
       `${options.dataDir} has a network key already: choose another --data-dir, or run the node that is there`
     )
   }
-  const key =
-    options.networkKeyFile === undefined ? generateNetworkKey() : await importNetworkKey(options.networkKeyFile)
+  const publicAddress = publicAddressOf(options)
+  const key = await initialKey(options)
   const nodeId = nodeIdFor(key, options.nodeId)
   const directory = await DataDirectory.open(options.dataDir)
   try {
-    const listen = isIP(address.host) !== 0 && address.host.startsWith('127.') ? address.host : '0.0.0.0'
+    const listen = listenHost(address.host)
     const settings = new Map<ConfigPath, string>([
       ['node.role', options.role],
       ['p2p.address', `${listen}:${address.port}`]
     ])
+    if (publicAddress !== undefined)
+      settings.set('public.address', `${listenHost(publicAddress.host)}:${publicAddress.port}`)
     await writeFile(join(options.dataDir, 'config.toml'), renderConfig(settings))
     await writeFile(
       identityPath(options.dataDir),
@@ -84,8 +93,9 @@ export async function initNode(
     nodeId,
     role: options.role,
     ...address,
-    networkPublicKey: key.publicKey.point,
-    weight: DEFAULT_WEIGHT,
+    networkPublicKey: pointOf(key),
+    ...(publicAddress === undefined ? {} : { publicAddress }),
+    weight: options.role === 'observer' ? 0 : DEFAULT_WEIGHT,
     ejected: false
   })
   return { entry, peerId: peerIdOf(key) }
@@ -103,9 +113,10 @@ export async function isInitialised(dataDir: string): Promise<boolean> {
 
 /** Who the node of this directory is; works whether it runs or not. Throws P2pError `key-file-…`. */
 export async function readIdentity(dataDir: string): Promise<NodeIdentityText> {
-  const key = await readNetworkKey(networkKeyPath(dataDir))
-  const nodeId = nodeIdFor(key, (await readIdentityNote(dataDir))?.nodeId)
-  return { peerId: peerIdOf(key), networkPubKey: toHex(key.publicKey.point), nodeId }
+  const path = networkKeyPath(dataDir)
+  const note = await readIdentityNote(dataDir)
+  const key = note?.role === 'observer' ? await readObserverKey(path) : await readNetworkKey(path)
+  return { peerId: peerIdOf(key), networkPubKey: toHex(pointOf(key)), nodeId: nodeIdFor(key, note?.nodeId) }
 }
 
 /** The role that `init` was given; `undefined` where there is no note of it. */
@@ -129,8 +140,31 @@ async function readIdentityNote(
   }
 }
 
-function nodeIdFor(key: NetworkKey, given: string | undefined): NodeId {
-  const nodeId = parseNodeId(given ?? hash('sha256', key.publicKey.point, 'hex'))
+function initialKey({
+  role,
+  networkKeyFile
+}: InitOptions): Promise<NetworkKey | ObserverKey> | NetworkKey | ObserverKey {
+  if (role === 'observer')
+    return networkKeyFile === undefined ? generateObserverKey() : importObserverKey(networkKeyFile)
+  return networkKeyFile === undefined ? generateNetworkKey() : importNetworkKey(networkKeyFile)
+}
+
+function publicAddressOf({ role, publicAddress }: InitOptions): HostPort | undefined {
+  if (publicAddress === undefined) return undefined
+  const address = parseHostPort(publicAddress)
+  if (address === undefined || role !== 'access') {
+    throw new NodeError('config', `--public-address '${publicAddress}' must be HOST:PORT, of an access node`)
+  }
+  return address
+}
+
+const listenHost = (host: string): string => (isIP(host) !== 0 && host.startsWith('127.') ? host : '0.0.0.0')
+
+const pointOf = (key: NetworkKey | ObserverKey): Uint8Array => ('point' in key ? key.point : key.publicKey.point)
+
+function nodeIdFor(key: NetworkKey | ObserverKey, given: string | undefined): NodeId {
+  const own = 'point' in key ? toHex(key.point.subarray(0, 32)) : hash('sha256', key.publicKey.point, 'hex')
+  const nodeId = parseNodeId(given ?? own)
   if (nodeId === undefined) throw new NodeError('config', `--node-id '${given}' must be 64 hex digits`)
   return nodeId
 }

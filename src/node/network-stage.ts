@@ -7,6 +7,7 @@ import {
 } from '../exchange/index.ts'
 import type { NodeIdentity } from '../model/index.ts'
 import {
+  type AnnouncerTable,
   createDhtMetrics,
   createHost,
   createP2pMetrics,
@@ -34,15 +35,21 @@ import { version } from './version.ts'
 
 /** The node among its peers. Nothing listens or dials yet. */
 export interface NodeNetwork {
-  readonly key: NetworkKey
+  /** An observer has another kind, and signs nothing. */
+  readonly key: NetworkKey | undefined
   readonly self: NodeIdentity
+  /** Whom it is connected to. */
   readonly table: IdentityTable
+  /** Whose announcements count, and who may have signed them. */
+  readonly announcers: AnnouncerTable & Pick<IdentityTable, 'executionPeers' | 'onChange'>
   readonly host: Host
   readonly exchange: Exchange
   /** With routing `dht` alone. */
   readonly dht: Dht | undefined
   /** Follows the identity file. */
   readonly identities: Service
+  /** Whether this node has its place among its peers. */
+  isAdmitted(): boolean
 }
 
 /**
@@ -98,7 +105,8 @@ export async function createNetwork(context: NodeContext, data: NodeData): Promi
     file: identityFile(config.identitiesPath),
     log: logger.child('p2p')
   })
-  return { key, self, table, host, exchange, dht, identities }
+  const isAdmitted = (): boolean => table.isAdmitted(self.peerId)
+  return { key, self, table, announcers: table, host, exchange, dht, identities, isAdmitted }
 }
 
 function createDht(

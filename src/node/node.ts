@@ -3,11 +3,13 @@ import { createProcessProbe, createRegistry, registerBuildInfo } from '../metric
 import { systemClock, systemRng } from '../util/index.ts'
 import type { NodeConfig } from './config/node-config.ts'
 import type { NodeContext } from './context.ts'
-import { openData } from './data-stage.ts'
+import { type NodeData, openData } from './data-stage.ts'
 import { createExecutionDataReading } from './execution-data-reading.ts'
 import { createMemory } from './memory-stage.ts'
 import { createNodeMetrics } from './metrics.ts'
-import { createNetwork } from './network-stage.ts'
+import { createNetwork, type NodeNetwork } from './network-stage.ts'
+import { createObserverNetwork } from './observer-stage.ts'
+import { createPublicSide, type PublicSide } from './public-stage.ts'
 import { createServing, type NodeAddresses } from './serving-stage.ts'
 import { ServiceStack } from './service-stack.ts'
 import { revision, version } from './version.ts'
@@ -43,13 +45,14 @@ export async function createNode(
   context.memory.attach(data.warehouse)
   context.metrics.uncleanStart.set(data.directory.uncleanOwner === undefined ? 0 : 1)
   try {
-    const network = await createNetwork(context, data)
+    const network = await (config.role === 'observer' ? createObserverNetwork : createNetwork)(context, data)
+    const publicSide = await publicSideOf(context, { data, network })
     const reading = createExecutionDataReading({
       blockstore: data.blockstore,
       register: context.register,
       memory: context.budget.account('decode')
     })
-    const parts = { data, network, reading }
+    const parts = { data, network, reading, publicSide }
     const stopRequest = Promise.withResolvers<void>()
     const serving = createServing({ context, ...parts, requestStop: stopRequest.resolve })
     const { services } = context
@@ -60,6 +63,7 @@ export async function createNode(
     if (network.dht !== undefined) services.add('dht', network.dht)
     services.add('exchange', network.exchange)
     const windingDown = await createWork(context, { ...parts, serving, requestStop: stopRequest.resolve })
+    for (const [name, service] of publicSide?.services ?? []) services.add(name, service)
     services.add('identities', network.identities)
     services.add('api', serving.api)
     services.add('admin', serving.admin)
@@ -80,6 +84,15 @@ export async function createNode(
     await data.close()
     throw error
   }
+}
+
+async function publicSideOf(
+  context: NodeContext,
+  { data, network }: { readonly data: NodeData; readonly network: NodeNetwork }
+): Promise<PublicSide | undefined> {
+  const settings = context.config.public
+  if (settings === undefined || network.key === undefined) return undefined
+  return createPublicSide(context, { data, key: network.key, settings })
 }
 
 function createContext(config: NodeConfig, logger: RootLogger): NodeContext {

@@ -24,6 +24,8 @@ import { NO_LATENCY, type NodeJob } from './job.ts'
 export async function createProducing(context: NodeContext, parts: JobParts): Promise<NodeJob> {
   const { config, services, logger, clock, rng, register } = context
   const { data, network, reading } = parts
+  const { key } = network
+  if (key === undefined) throw new NodeError('config', 'an execution node needs a staked key')
   if (config.feed.kind !== 'file') throw new NodeError('config', 'an execution node needs --feed file:PATH')
   const feed = new FileFeed(
     { clock, metrics: createFeedMetrics(register) },
@@ -59,7 +61,7 @@ export async function createProducing(context: NodeContext, parts: JobParts): Pr
       checkTree: (id, options) => reading.store.checkTree(id, options),
       tracker: data.tracker,
       log,
-      sign: (announcement) => signAnnouncement(network.key, announcement),
+      sign: (announcement) => signAnnouncement(key, announcement),
       publish: (announcement) => announce.publish(announcement),
       notifyNewBlobs: (cids) => network.exchange.notifyNewBlobs(cids),
       metrics,

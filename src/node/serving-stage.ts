@@ -17,6 +17,7 @@ import {
   healthChecks,
   MetricsListener
 } from '../api/index.ts'
+import { PUBLIC_EXECUTION_DATA_PREFIX } from '../exchange/index.ts'
 import { isLogLevel } from '../log/index.ts'
 import type { ExecutionDataReading } from './execution-data-reading.ts'
 import type { Service } from '../util/index.ts'
@@ -25,6 +26,7 @@ import type { NodeData } from './data-stage.ts'
 import type { NodeJob } from './job.ts'
 import { DiskWatch, defaultDiskWatchOptions } from './disk-watch.ts'
 import { EXCHANGE_PROTOCOL, type NodeNetwork } from './network-stage.ts'
+import type { PublicSide } from './public-stage.ts'
 import { peersReport, type StatusComponents, statusReport } from './status.ts'
 import { prunePorts } from './pruning-stage.ts'
 import type { Pruner, Verifier } from '../pruner/index.ts'
@@ -43,6 +45,8 @@ export interface AttachedParts {
 export interface NodeAddresses {
   /** Multiaddrs with the peer id. */
   readonly p2p: readonly string[]
+  /** Where observers connect, at an access node that serves them. */
+  readonly public?: readonly string[]
   /** `host:port` */
   readonly metrics: string | null
   readonly api: string | null
@@ -67,6 +71,7 @@ export interface ServingComponents {
   readonly data: NodeData
   readonly network: NodeNetwork
   readonly reading: ExecutionDataReading
+  readonly publicSide: PublicSide | undefined
   readonly requestStop: () => void
 }
 
@@ -123,8 +128,10 @@ class NodeServing implements Serving {
   }
 
   addresses(): NodeAddresses {
+    const { network, publicSide } = this.#components
     return {
-      p2p: this.#components.network.host.addresses(),
+      p2p: network.host.addresses(),
+      ...(publicSide === undefined ? {} : { public: publicSide.host.addresses() }),
       metrics: hostPort(this.metrics.address),
       api: hostPort(this.api.address)
     }
@@ -163,7 +170,7 @@ class NodeServing implements Serving {
       halted: this.#job?.halted(),
       stopping: this.#stopping,
       windingDown: this.#parts?.windingDown.reason,
-      admitted: network.table.isAdmitted(network.self.peerId),
+      admitted: network.isAdmitted(),
       diskOk: this.disk.ok
     }
   }
@@ -246,15 +253,22 @@ class NodeServing implements Serving {
   }
 }
 
-function statusComponents({ context, data, network, reading }: ServingComponents): Omit<StatusComponents, 'job'> {
+function statusComponents({
+  context,
+  data,
+  network,
+  reading,
+  publicSide
+}: ServingComponents): Omit<StatusComponents, 'job'> {
   return {
     config: context.config,
     version: version(),
     revision: revision(),
     nodeId: network.self.nodeId,
     host: network.host,
-    exchangeProtocol: EXCHANGE_PROTOCOL,
+    exchangeProtocol: context.config.role === 'observer' ? PUBLIC_EXECUTION_DATA_PREFIX : EXCHANGE_PROTOCOL,
     exchange: network.exchange,
+    publicSide,
     blockstore: data.blockstore,
     presentAtStart: data.presentAtStart,
     refetched: async () => (await reading.metrics.refetchedBlobs.get()).values[0]?.value ?? 0,

@@ -32,6 +32,8 @@ export interface StatusComponents {
   /** Prefix of the protocol ids whose streams count as the exchange's. */
   readonly exchangeProtocol: string
   readonly exchange: Pick<Exchange, 'status'>
+  /** At an access node that serves observers. */
+  readonly publicSide: { readonly exchange: Pick<Exchange, 'status'>; readonly observers: () => number } | undefined
   readonly blockstore: Pick<Blockstore, 'stats'>
   /** Blobs in the store when the node started. */
   readonly presentAtStart: number
@@ -48,7 +50,7 @@ export interface StatusComponents {
 
 /** The status report: what `GET /v1/status` and `status --json` give. */
 export async function statusReport(components: StatusComponents): Promise<object> {
-  const { config, exchange, budget, job, clock } = components
+  const { config, exchange, budget, job, clock, publicSide } = components
   const exchanged = exchange.status()
   const { payloadBytes } = exchanged
   const process = components.probe.read()
@@ -74,6 +76,14 @@ export async function statusReport(components: StatusComponents): Promise<object
     wants: exchanged.wants,
     streams: { ...exchanged.streams, other: otherStreams(components) },
     messages: exchanged.messages,
+    ...(publicSide === undefined
+      ? {}
+      : {
+          public: {
+            observers: publicSide.observers(),
+            sentBytes: publicSide.exchange.status().payloadBytes.sent
+          }
+        }),
     connections: peers.filter((peer) => peer.connected).length,
     peers,
     memory: {

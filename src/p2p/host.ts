@@ -10,7 +10,7 @@
  * `muxer.ts` pings inside yamux instead.
  */
 import { identify } from '@libp2p/identify'
-import type { Connection, Libp2p, StreamHandler, StreamHandlerOptions } from '@libp2p/interface'
+import type { Connection, ConnectionGater, Libp2p, StreamHandler, StreamHandlerOptions } from '@libp2p/interface'
 import * as keys from '@libp2p/crypto/keys'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -22,10 +22,11 @@ import { StakedConnectionGater } from './connection-gater.ts'
 import { Cooldowns } from './cooldowns.ts'
 import { P2pError } from './errors.ts'
 import { formatHostPort, toMultiaddrText } from './identity-table/address.ts'
-import type { IdentityTable } from './identity-table/table.ts'
+import type { HostTable } from './host-table.ts'
 import type { P2pMetrics } from './metrics.ts'
 import { WatchedYamux } from './muxer.ts'
 import { type NetworkKey, peerIdOf } from './network-key.ts'
+import type { ObserverKey } from './observer-key.ts'
 import { type HostOptions, type Security, validateHostOptions } from './options.ts'
 import { type PeerEvent, PeerManager } from './peer-manager.ts'
 import type { Libp2pServices } from './routing/dht.ts'
@@ -35,8 +36,10 @@ import { silentComponentLogger } from './silent-logger.ts'
 import { type StreamCount, StreamCounter } from './stream-counter.ts'
 
 export interface HostComponents {
-  readonly key: NetworkKey
-  readonly table: IdentityTable
+  readonly key: NetworkKey | ObserverKey
+  readonly table: HostTable
+  /** Default: the staked set and nobody else. */
+  readonly gater?: (cooldowns: Cooldowns) => ConnectionGater
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
@@ -78,13 +81,13 @@ export async function createHost(components: HostComponents, options: HostOption
   }
   const { key, table, clock, rng, log, metrics } = components
   const cooldowns = new Cooldowns(clock, table)
-  const gater = new StakedConnectionGater({ table, cooldowns, clock, metrics })
+  const gater = components.gater?.(cooldowns) ?? new StakedConnectionGater({ table, cooldowns, clock, metrics })
   const muxers = new WatchedYamux({ clock, metrics }, options)
   const streams = new StreamCounter(metrics)
   const limit = connectionLimit(table.size)
   const libp2p = await createLibp2p({
     start: false,
-    privateKey: key,
+    privateKey: 'libp2p' in key ? key.libp2p : key,
     nodeInfo: { name: 'sealsync', version: options.version, userAgent: `sealsync/${options.version}` },
     addresses: { listen: [toMultiaddrText(options.listen)] },
     transports: [tcp()],

@@ -9,6 +9,7 @@ export {
   signedBytesOf,
   verifyAnnouncement
 } from './announce/codec.ts'
+export type { AnnouncerTable } from './announce/receiver.ts'
 export { type AnnounceMetrics, createAnnounceMetrics } from './announce/metrics.ts'
 export { type AnnounceOptions, defaultAnnounceOptions, validateAnnounceOptions } from './announce/options.ts'
 export { type AnnounceComponents, createAnnounceClient, createAnnounceServer } from './announce/over-host.ts'
@@ -31,17 +32,28 @@ export {
 } from './identity-table/parse.ts'
 export { type IdentityFile, IdentityWatch, identityFile } from './identity-table/watch.ts'
 export { IdentityTable, type StakedSet, type TableChange } from './identity-table/table.ts'
+export type { HostTable } from './host-table.ts'
 export { createP2pMetrics, type P2pMetrics } from './metrics.ts'
+export { createGuestMetrics } from './public/metrics.ts'
+export {
+  defaultGuestOptions,
+  GuestGater,
+  type GuestOptions,
+  GuestTable
+} from './public/guests.ts'
 export {
   generateNetworkKey,
   importNetworkKey,
+  importObserverKey,
   type NetworkKey,
   networkKeyFromScalar,
   networkPublicKey,
   peerIdOf,
   readNetworkKey,
+  readObserverKey,
   writeNetworkKey
 } from './network-key.ts'
+export { generateObserverKey, type ObserverKey } from './observer-key.ts'
 export {
   defaultHostOptions,
   defaultPeerManagerOptions,

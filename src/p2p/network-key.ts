@@ -9,6 +9,7 @@ import { dirname } from 'node:path'
 import type { PeerIdText } from '../model/index.ts'
 import { codeOf, fromHex, toHex } from '../util/index.ts'
 import { P2pError } from './errors.ts'
+import { type ObserverKey, observerKeyFromScalar } from './observer-key.ts'
 import { P256_SCALAR_LENGTH, P256PrivateKey, P256PublicKey } from './identity-keys/p256.ts'
 
 export type NetworkKey = P256PrivateKey
@@ -25,8 +26,10 @@ export const generateNetworkKey = (): NetworkKey => P256PrivateKey.generate()
 export const networkKeyFromScalar = (scalar: Uint8Array): NetworkKey => P256PrivateKey.fromScalar(scalar)
 
 /** The peer id of a key. */
-export const peerIdOf = (key: NetworkKey | P256PublicKey): PeerIdText =>
-  (key instanceof P256PublicKey ? key : key.publicKey).toString() as PeerIdText
+export const peerIdOf = (key: NetworkKey | P256PublicKey | ObserverKey): PeerIdText => {
+  if ('peerId' in key) return key.peerId
+  return (key instanceof P256PublicKey ? key : key.publicKey).toString() as PeerIdText
+}
 
 /** Reads `X ‖ Y`. Throws P2pError `key-invalid` for other lengths and for points off the curve. */
 export const networkPublicKey = (point: Uint8Array): P256PublicKey => P256PublicKey.fromPoint(point)
@@ -35,16 +38,26 @@ export const networkPublicKey = (point: Uint8Array): P256PublicKey => P256Public
  * Reads the key of this node. Throws P2pError `key-file-missing`, `key-file-permissions` (group or others have any right)
  * or `key-file-invalid`.
  */
-export const readNetworkKey = (path: string): Promise<NetworkKey> => readKeyFile(path, true)
+export const readNetworkKey = (path: string): Promise<NetworkKey> =>
+  readKeyFile(path, { ownerOnly: true, make: p256Of })
+
+/** Reads the key of an observer; errors as of {@link readNetworkKey}. */
+export const readObserverKey = (path: string): Promise<ObserverKey> =>
+  readKeyFile(path, { ownerOnly: true, make: observerKeyFromScalar })
 
 /** Reads a key that somebody hands over; the same as {@link readNetworkKey}, whatever the file's mode. */
-export const importNetworkKey = (path: string): Promise<NetworkKey> => readKeyFile(path, false)
+export const importNetworkKey = (path: string): Promise<NetworkKey> =>
+  readKeyFile(path, { ownerOnly: false, make: p256Of })
+
+/** Reads an observer's key that somebody hands over. */
+export const importObserverKey = (path: string): Promise<ObserverKey> =>
+  readKeyFile(path, { ownerOnly: false, make: observerKeyFromScalar })
 
 /**
  * Writes the key, mode 0600, through to the disk; folders that are missing are made with mode 0700. Never overwrites:
  * throws P2pError `key-file-exists`.
  */
-export async function writeNetworkKey(path: string, key: NetworkKey): Promise<void> {
+export async function writeNetworkKey(path: string, key: NetworkKey | ObserverKey): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   let file: Awaited<ReturnType<typeof open>>
   try {
@@ -63,7 +76,12 @@ export async function writeNetworkKey(path: string, key: NetworkKey): Promise<vo
   }
 }
 
-async function readKeyFile(path: string, ownerOnly: boolean): Promise<NetworkKey> {
+const p256Of = (scalar: Uint8Array): NetworkKey => P256PrivateKey.fromScalar(scalar)
+
+async function readKeyFile<K>(
+  path: string,
+  { ownerOnly, make }: { readonly ownerOnly: boolean; readonly make: (scalar: Uint8Array) => K }
+): Promise<K> {
   const invalid = (why: string, cause?: unknown): P2pError =>
     new P2pError('key-file-invalid', `${path}: ${why}`, { cause, details: { path } })
   let text: string
@@ -90,8 +108,8 @@ async function readKeyFile(path: string, ownerOnly: boolean): Promise<NetworkKey
   const scalar = fromHex(text.replace(/^0x/, ''), P256_SCALAR_LENGTH)
   if (scalar === undefined) throw invalid('does not hold 64 hex digits')
   try {
-    return P256PrivateKey.fromScalar(scalar)
+    return make(scalar)
   } catch (cause) {
-    throw invalid('holds no P-256 private key', cause)
+    throw invalid('holds no private key of the right curve', cause)
   }
 }

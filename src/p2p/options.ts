@@ -38,7 +38,7 @@ export interface PeerManagerOptions {
 }
 
 export const defaultPeerManagerOptions: PeerManagerOptions = Object.freeze({
-  roles: Object.freeze(['access', 'execution', 'observer'] as const),
+  roles: Object.freeze(['access', 'execution'] as const),
   graceMs: 3_000,
   initialBackoffMs: 250,
   maxBackoffMs: 30_000,

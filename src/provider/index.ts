@@ -5,9 +5,10 @@ export {
   type AnnouncementLogComponents,
   openAnnouncementLog
 } from './announcement-log.ts'
+export { defaultRelayLogOptions, openRelayLog, type RelayLog } from './relay-log.ts'
 export type { ProviderErrorCode } from './errors.ts'
 export type { IngestCounts } from './ingest.ts'
-export { createProviderMetrics, type ProviderMetrics } from './metrics.ts'
+export { createProviderMetrics, createRelayMetrics, type ProviderMetrics } from './metrics.ts'
 export {
   type AnnouncementLogOptions,
   defaultProviderOptions,

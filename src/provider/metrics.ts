@@ -82,3 +82,19 @@ function createOwnMetrics(registers: Registry[]) {
     corruptAnnouncements: counter('corrupt_announcements_total', 'Entries of the announcement log that cannot be read')
   }
 }
+
+/** At an access node that serves observers. */
+export interface RelayMetrics {
+  readonly relayed: Counter<'outcome'>
+}
+
+export function createRelayMetrics(register: Registry): RelayMetrics {
+  const relayed = new Counter({
+    name: 'sealsync_public_announcements_total',
+    help: 'Announcements of execution nodes for observers, by outcome: kept, repeated, old, full (of their height), dropped (the disk is slow).',
+    labelNames: ['outcome'] as const,
+    registers: [register]
+  })
+  for (const outcome of ['kept', 'repeated', 'old', 'full', 'dropped']) relayed.inc({ outcome }, 0)
+  return { relayed }
+}

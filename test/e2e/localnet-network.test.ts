@@ -46,6 +46,20 @@ const sumOf = (blocks: typeof chain, key: 'blobs' | 'bytes'): number =>
   blocks.reduce((sum, block) => sum + block[key], 0)
 
 describe('a localnet', () => {
+  it('syncs observers from the access nodes alone, through their public hosts', async () => {
+    const args = '--execution 2 --access 1 --observer 1 --source chain --blocks 10 --rate 10 --quiet 0 --delay 5'
+    const value = await report(args.split(' '))
+    const [observer] = ofRole(value, 'observer')
+    const last = chain[9]
+    assert.ok(observer && last)
+    assert.equal(observer.heights.consecutive, last.height)
+    assert.equal(observer.payloadBytes.useful, sumOf(chain.slice(0, 10), 'bytes'))
+    assert.match(observer.peerId, /^16Uiu2/)
+    assert.equal(observer.connections, 1)
+    for (const node of value.nodes.filter(({ role }) => role !== 'observer'))
+      assert.equal(node.connections, 2, node.name)
+  })
+
   it('syncs the genuine chain to every access node, each blob once', async () => {
     const blocks = chain.slice(0, 12)
     const value = await report('--execution 1 --access 2 --source chain --blocks 12 --rate 12 --quiet 0'.split(' '))

@@ -7,6 +7,9 @@ import type { ExchangeNetwork, ExchangeStream, NetworkEvents, PeerEventSource, S
 /** Flow's channel for the staked network's blobs; prefixes the protocol ids, without a leading slash. */
 export const EXECUTION_DATA_PREFIX = 'execution-data-service'
 
+/** Flow's channel for observers' blobs. */
+export const PUBLIC_EXECUTION_DATA_PREFIX = 'public-execution-data-service'
+
 /** Newest first. Messages of all of them are read alike; only the first is spoken. */
 const PROTOCOLS = ['/ipfs/bitswap/1.2.0', '/ipfs/bitswap/1.1.0', '/ipfs/bitswap/1.0.0', '/ipfs/bitswap']
 
@@ -42,10 +45,10 @@ export class Libp2pNetwork implements ExchangeNetwork {
   #events: NetworkEvents | undefined
   #unsubscribe: (() => void) | undefined
 
-  constructor(components: Libp2pNetworkComponents, options: Libp2pNetworkOptions = defaultLibp2pNetworkOptions) {
+  constructor(components: Libp2pNetworkComponents, options: Partial<Libp2pNetworkOptions> = {}) {
     this.#components = components
-    this.#options = options
-    this.#protocols = PROTOCOLS.map((protocol) => options.protocolPrefix + protocol)
+    this.#options = { ...defaultLibp2pNetworkOptions, ...options }
+    this.#protocols = PROTOCOLS.map((protocol) => this.#options.protocolPrefix + protocol)
   }
 
   /**

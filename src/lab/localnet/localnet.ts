@@ -312,8 +312,8 @@ export class Localnet {
   }
 }
 
-/** Access nodes that answer must hold everything; silent ones and observers are only reported. */
-const judged = (node: NodeProcess): boolean => node.plan.role === 'access' && node.answering
+/** Access nodes and observers that answer must hold everything; silent ones are only reported. */
+const judged = (node: NodeProcess): boolean => node.plan.role !== 'execution' && node.answering
 
 function behindReason({ node, status }: NodeMonitor, last: number): string {
   const stall = status?.stall

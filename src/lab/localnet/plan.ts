@@ -12,6 +12,8 @@ export interface NodePlan {
   /** `host:port` it listens on, and the one its peers dial: they differ when a relay stands in front. */
   readonly listenAddress: string
   readonly dialAddress: string
+  /** Where an access node serves observers; only when there are any. */
+  readonly public: { readonly listenAddress: string; readonly dialAddress: string } | undefined
   readonly routing: string
   readonly policy: string
   /** What happens to it half way. */
@@ -45,13 +47,17 @@ function faultOf(role: NodeRole, index: number, options: LocalnetOptions): NodeP
 function armOf(role: NodeRole, index: number, options: LocalnetOptions): Pick<NodePlan, 'routing' | 'policy'> {
   const { access, dhtAccess, routing, policy } = options
   const dht = role === 'access' && index >= access - dhtAccess
-  return dht ? { routing: 'dht', policy: 'classic' } : { routing, policy }
+  if (dht) return { routing: 'dht', policy: 'classic' }
+  return { routing: role === 'observer' ? 'none' : routing, policy }
 }
 
 /** How many processes the options ask for. */
 export const nodeCount = (options: LocalnetOptions): number => options.execution + options.access + options.observer
 
-/** All nodes, execution nodes first. `ports` has an entry for each. */
+/** Access nodes serve observers when there are any. */
+export const publicCount = (options: LocalnetOptions): number => (options.observer > 0 ? options.access : 0)
+
+/** All nodes, execution nodes first. `ports` has an entry for each, and behind them one for each public host. */
 export function planNodes(options: LocalnetOptions, paths: NetworkPaths, ports: readonly NodePorts[]): NodePlan[] {
   const roles: NodeRole[] = [
     ...Array<NodeRole>(options.execution).fill('execution'),
@@ -63,6 +69,7 @@ export function planNodes(options: LocalnetOptions, paths: NetworkPaths, ports: 
     const index = at - first[role]
     const name = `${role}-${index + 1}`
     const { listen = 0, dial = 0 } = ports[at] ?? {}
+    const guests = role === 'access' ? ports[roles.length + index] : undefined
     return {
       name,
       role,
@@ -70,6 +77,10 @@ export function planNodes(options: LocalnetOptions, paths: NetworkPaths, ports: 
       logFile: join(paths.logRoot, `${name}.log`),
       listenAddress: `127.0.0.1:${listen}`,
       dialAddress: `127.0.0.1:${dial}`,
+      public:
+        guests === undefined
+          ? undefined
+          : { listenAddress: `127.0.0.1:${guests.listen}`, dialAddress: `127.0.0.1:${guests.dial}` },
       ...armOf(role, index, options),
       fault: faultOf(role, index, options)
     }
@@ -92,6 +103,7 @@ export function runArguments(node: NodePlan, { options, paths, firstHeight }: Ru
     '--role': node.role,
     '--identities': paths.identities,
     '--p2p-address': node.listenAddress,
+    ...(node.public === undefined ? {} : { '--public-address': node.public.listenAddress }),
     '--metrics-address': '127.0.0.1:0',
     '--api-address': '127.0.0.1:0',
     '--security': options.security,

@@ -6,7 +6,7 @@ import type { NodeRole, PeerIdText } from '../../model/index.ts'
 import type { Rng } from '../../util/index.ts'
 import { LabError } from '../errors.ts'
 import type { LocalnetOptions } from '../options.ts'
-import { type NetworkPaths, type NodePlan, type NodePorts, nodeCount, planNodes } from './plan.ts'
+import { type NetworkPaths, type NodePlan, type NodePorts, nodeCount, planNodes, publicCount } from './plan.ts'
 import { freePorts } from './ports.ts'
 
 /** Makes a node's data directory and key; gives its entry of the identity table. */
@@ -14,6 +14,7 @@ export type InitNode = (options: {
   readonly dataDir: string
   readonly role: NodeRole
   readonly address: string
+  readonly publicAddress?: string
 }) => Promise<{ readonly entry: unknown; readonly peerId: PeerIdText }>
 
 /** A node whose data directory and key are there. */
@@ -51,7 +52,7 @@ async function makePaths(options: LocalnetOptions): Promise<{ paths: NetworkPath
 }
 
 async function makePorts(options: LocalnetOptions, rng: Rng): Promise<NodePorts[]> {
-  const count = nodeCount(options)
+  const count = nodeCount(options) + publicCount(options)
   const ports = await freePorts(options.delayMs > 0 ? 2 * count : count, rng)
   return Array.from({ length: count }, (_, at) => {
     const listen = ports[at] ?? 0
@@ -82,9 +83,11 @@ export async function prepareNetwork(
       const { entry, peerId } = await components.initNode({
         dataDir: plan.dataDir,
         role: plan.role,
-        address: plan.dialAddress
+        address: plan.dialAddress,
+        ...(plan.public === undefined ? {} : { publicAddress: plan.public.dialAddress })
       })
-      entries.push(entry)
+      // observers need not be known to anybody
+      if (plan.role !== 'observer') entries.push(entry)
       nodes.push({ ...plan, peerId })
     }
     await writeFile(paths.identities, `${JSON.stringify(entries, null, 2)}\n`)

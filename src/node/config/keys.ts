@@ -1,7 +1,7 @@
 import { defaultBudgetOptions } from '../../budget/index.ts'
 import { defaultLogOptions, LOG_FORMATS, LOG_LEVELS } from '../../log/index.ts'
 import { NODE_ROLES } from '../../model/index.ts'
-import { defaultDhtOptions } from '../../p2p/index.ts'
+import { defaultDhtOptions, defaultGuestOptions } from '../../p2p/index.ts'
 import { defaultPrunerOptions } from '../../pruner/index.ts'
 import { defaultRequesterOptions } from '../../requester/index.ts'
 
@@ -149,6 +149,30 @@ export const CONFIG_KEYS = [
     help: 'with routing dht: blobs that wait in its queue to be provided again'
   },
   { path: 'p2p.address', flag: 'p2p-address', type: 'address', default: '0.0.0.0:3569', help: 'where peers connect' },
+  {
+    path: 'public.address',
+    flag: 'public-address',
+    type: 'address',
+    help: 'where an access node serves observers, who need not be staked (default: it serves none)'
+  },
+  {
+    path: 'public.max-observers',
+    flag: 'max-observers',
+    type: 'integer',
+    default: defaultGuestOptions.maxObservers,
+    min: 1,
+    max: 1_000,
+    help: 'observers connected at a time'
+  },
+  {
+    path: 'public.upload-rate',
+    flag: 'public-upload-rate',
+    type: 'size',
+    default: 32 * 1024 ** 2,
+    min: 1024 ** 2,
+    max: 4 * GIB,
+    help: 'bytes of blobs sent to all observers together in a second'
+  },
   {
     path: 'feed.source',
     flag: 'feed',

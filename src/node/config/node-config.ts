@@ -29,6 +29,10 @@ export interface NodeConfig {
   >
   readonly security: 'any' | 'tls' | 'noise'
   readonly p2pAddress: HostPort
+  /** Only at an access node that serves observers. */
+  readonly public:
+    | { readonly address: HostPort; readonly maxObservers: number; readonly uploadRate: number }
+    | undefined
   /** `quorum` counts for announcements and the Access API, `follow` for a file. */
   readonly feed: FeedSource & { readonly quorum: number; readonly follow: boolean }
   readonly startHeight: { readonly height: number } | { readonly latestMinus: number } | undefined
@@ -71,6 +75,7 @@ export function toNodeConfig(loaded: LoadedConfig, dataDir: string): NodeConfig 
     },
     security: get('network.security'),
     p2pAddress: addressOf(get('p2p.address')),
+    public: publicOf(get),
     feed: {
       ...(parseFeedSource(get('feed.source')) ?? { kind: 'announcements' }),
       quorum: get('feed.quorum'),
@@ -118,12 +123,26 @@ function crossChecks(get: <T extends ConfigValue>(path: ConfigPath) => T): strin
       "node.role 'execution' needs feed.source file:PATH (--feed): an execution node makes the announcements"
     )
   }
-  if (role === 'observer')
-    problems.push("node.role 'observer' needs the public network, which this version does not have")
+  if (role !== 'access' && get<string | undefined>('public.address') !== undefined) {
+    problems.push(`public.address (--public-address) is for access nodes: this node's role is ${role}`)
+  }
+  if (role === 'observer' && get<string>('network.routing') === 'dht') {
+    problems.push("network.routing 'dht' is not for observers: they ask the access nodes they are connected to")
+  }
   if (get<number>('memory.cache') > get<number>('memory.budget')) {
     problems.push('memory.cache (--cache) exceeds memory.budget (--memory-budget): lower one or raise the other')
   }
   return problems
+}
+
+function publicOf(get: <T extends ConfigValue>(path: ConfigPath) => T): NodeConfig['public'] {
+  const address = get<string | undefined>('public.address')
+  if (address === undefined) return undefined
+  return {
+    address: addressOf(address),
+    maxObservers: get('public.max-observers'),
+    uploadRate: get('public.upload-rate')
+  }
 }
 
 function addressOf(text: string): HostPort {

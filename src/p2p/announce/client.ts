@@ -18,12 +18,18 @@ import { FaultBudget } from './faults.ts'
 import { type Answer, decodeAnswer, encodeRequest, FrameDecoder, MAX_ANSWER_FRAME } from './frames.ts'
 import type { AnnounceMetrics } from './metrics.ts'
 import type { AnnounceOptions } from './options.ts'
-import { AnnouncementReceiver } from './receiver.ts'
+import { AnnouncementReceiver, type AnnouncerTable } from './receiver.ts'
 import type { AnnounceStream } from './stream.ts'
+
+/** Who sent an announcement, and who signed it: the same, unless it was relayed. */
+export interface AnnouncementSource {
+  readonly peer: PeerIdText
+  readonly signer: PeerIdText
+}
 
 /** Who is told of what came. The same as the feed's port of this name; p2p and feed do not know each other. */
 export interface AnnouncementHandlers {
-  onAnnouncement(peer: PeerIdText, announcement: SignedAnnouncement, live: boolean): void
+  onAnnouncement(from: AnnouncementSource, announcement: SignedAnnouncement, live: boolean): void
   onAnnouncer(
     peer: PeerIdText,
     offered: { readonly lowest: Height | undefined; readonly highest: Height | undefined }
@@ -43,7 +49,7 @@ export interface AnnounceNetwork {
 
 export interface AnnounceClientComponents {
   readonly network: AnnounceNetwork
-  readonly table: Pick<IdentityTable, 'executionPeers' | 'mayAnnounce' | 'publicKeyOf' | 'onChange'>
+  readonly table: AnnouncerTable & Pick<IdentityTable, 'executionPeers' | 'onChange'>
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
@@ -271,7 +277,7 @@ class ClientSession {
       return this.#fault('unasked', 'a replay that was not asked for')
     }
     metrics.received.inc({ kind: live ? 'live' : 'replay' })
-    handlers()?.onAnnouncement(this.#peer, announcement, live)
+    handlers()?.onAnnouncement({ peer: this.#peer, signer: verdict.signer }, announcement, live)
   }
 
   #fault(reason: string, why: string): void {

@@ -4,7 +4,7 @@ import type { PeerIdText } from '../../model/index.ts'
 import type { Clock, Rng } from '../../util/index.ts'
 import type { Host } from '../host.ts'
 import type { IdentityTable } from '../identity-table/table.ts'
-import { AnnounceClient } from './client.ts'
+import { AnnounceClient, type AnnounceClientComponents } from './client.ts'
 import { ANNOUNCE_PROTOCOL } from './frames.ts'
 import type { AnnounceMetrics } from './metrics.ts'
 import { type AnnounceOptions, validateAnnounceOptions } from './options.ts'
@@ -13,7 +13,7 @@ import { libp2pAnnounceStream } from './stream.ts'
 
 export interface AnnounceComponents {
   readonly host: Host
-  readonly table: IdentityTable
+  readonly table: AnnounceClientComponents['table']
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
@@ -44,7 +44,10 @@ export function createAnnounceClient(components: AnnounceComponents, options: An
 
 /** The execution node's side. Registers the protocol: to be awaited before the host starts. Throws P2pError `option-invalid`. */
 export async function createAnnounceServer(
-  components: Omit<AnnounceComponents, 'rng'> & { readonly announcements: AnnouncementLog },
+  components: Omit<AnnounceComponents, 'rng' | 'table'> & {
+    readonly table: Pick<IdentityTable, 'isAdmitted'>
+    readonly announcements: AnnouncementLog
+  },
   options: AnnounceOptions
 ): Promise<AnnounceServer> {
   validateAnnounceOptions(options)

@@ -9,14 +9,23 @@ import { hash } from 'node:crypto'
 import type { PeerIdText, SignedAnnouncement } from '../../model/index.ts'
 import type { Clock } from '../../util/index.ts'
 import { P2pError } from '../errors.ts'
-import type { IdentityTable } from '../identity-table/table.ts'
+import type { P256PublicKey } from '../identity-keys/p256.ts'
 import { TokenBucket } from '../token-bucket.ts'
 import { decodeSignedBytes, splitSigned, verifyAnnouncement } from './codec.ts'
 import type { AnnounceMetrics } from './metrics.ts'
 import { type AnnounceOptions, BYTES_PER_TOKEN } from './options.ts'
 
+/** Whose announcements count, and who signed them. */
+export interface AnnouncerTable {
+  /** May send announcements: a staked execution node, or who relays theirs. */
+  mayAnnounce(peer: PeerIdText): boolean
+  /** Who may have signed what this peer sends: itself, or any execution node where it relays. */
+  signersOf(peer: PeerIdText): readonly PeerIdText[]
+  publicKeyOf(signer: PeerIdText): P256PublicKey | undefined
+}
+
 export interface ReceiverComponents {
-  readonly table: Pick<IdentityTable, 'mayAnnounce' | 'publicKeyOf'>
+  readonly table: AnnouncerTable
   readonly clock: Clock
   readonly metrics: Pick<AnnounceMetrics, 'repeats' | 'verifications' | 'overRate'>
 }
@@ -24,7 +33,7 @@ export interface ReceiverComponents {
 export type Fault = 'wrong-role' | 'malformed' | 'bad-signature'
 
 export type Verdict =
-  | { readonly type: 'accept'; readonly announcement: SignedAnnouncement }
+  | { readonly type: 'accept'; readonly announcement: SignedAnnouncement; readonly signer: PeerIdText }
   /** Nothing wrong and nothing to hand on: said before, or too much at once. */
   | { readonly type: 'drop' }
   | { readonly type: 'fault'; readonly fault: Fault; readonly why: string }
@@ -38,6 +47,7 @@ export class AnnouncementReceiver {
   readonly #remembered: Remembered
   readonly #verifications: TokenBucket
   readonly #repeats: TokenBucket
+  #lastSigner: PeerIdText | undefined
 
   constructor(peer: PeerIdText, components: ReceiverComponents, options: AnnounceOptions) {
     const { clock } = components
@@ -53,7 +63,7 @@ export class AnnouncementReceiver {
 
   receive(body: Uint8Array, live: boolean): Verdict {
     const { table, metrics } = this.#components
-    if (!table.mayAnnounce(this.#peer)) return fault('wrong-role', 'not a staked execution node')
+    if (!table.mayAnnounce(this.#peer)) return fault('wrong-role', 'neither a staked execution node nor a relay')
     const print = hash('sha256', body, 'base64')
     const repeated = this.#remembered.has(print)
     if (repeated) metrics.repeats.inc()
@@ -65,22 +75,36 @@ export class AnnouncementReceiver {
     }
     try {
       const parts = splitSigned(body)
-      if (!repeated && !this.#verify(parts)) return fault('bad-signature', 'the signature is not the sender’s')
+      const signer = this.#remembered.get(print) ?? this.#signer(parts)
+      if (signer === undefined)
+        return fault('bad-signature', 'the signature is of no execution node that it could be of')
       const announcement = { ...decodeSignedBytes(parts.signedBytes), ...parts }
-      if (!repeated) this.#remembered.add(print)
-      return { type: 'accept', announcement }
+      if (!repeated) this.#remembered.add(print, signer)
+      return { type: 'accept', announcement, signer }
     } catch (error) {
       if (error instanceof P2pError) return fault('malformed', error.message)
       throw error
     }
   }
 
-  /** Before the fields are read: building thousands of CIDs costs many times what the signature does. */
-  #verify(parts: Pick<SignedAnnouncement, 'signedBytes' | 'signature'>): boolean {
+  /**
+   * Before the fields are read: building thousands of CIDs costs many times what the signature does. A relay does not say whose it is;
+   * the few execution nodes are tried in turn, the one that was right last first.
+   */
+  #signer(parts: Pick<SignedAnnouncement, 'signedBytes' | 'signature'>): PeerIdText | undefined {
     const { table, metrics } = this.#components
-    const key = table.publicKeyOf(this.#peer)
-    metrics.verifications.inc()
-    return key !== undefined && verifyAnnouncement(key, parts)
+    const signers = table.signersOf(this.#peer)
+    const last = this.#lastSigner
+    const order =
+      last !== undefined && signers.includes(last) ? [last, ...signers.filter((one) => one !== last)] : signers
+    for (const signer of order) {
+      const key = table.publicKeyOf(signer)
+      metrics.verifications.inc()
+      if (key === undefined || !verifyAnnouncement(key, parts)) continue
+      this.#lastSigner = signer
+      return signer
+    }
+    return undefined
   }
 }
 
@@ -89,7 +113,7 @@ const fault = (kind: Fault, why: string): Verdict => ({ type: 'fault', fault: ki
 /** The last prints; the oldest goes first. */
 class Remembered {
   readonly #capacity: number
-  readonly #prints = new Set<string>()
+  readonly #prints = new Map<string, PeerIdText>()
 
   constructor(capacity: number) {
     this.#capacity = capacity
@@ -99,13 +123,18 @@ class Remembered {
     return this.#prints.has(print)
   }
 
-  add(print: string): void {
+  /** Who had signed it. */
+  get(print: string): PeerIdText | undefined {
+    return this.#prints.get(print)
+  }
+
+  add(print: string, signer: PeerIdText): void {
     if (this.#prints.size >= this.#capacity) {
-      for (const oldest of this.#prints) {
+      for (const oldest of this.#prints.keys()) {
         this.#prints.delete(oldest)
         break
       }
     }
-    this.#prints.add(print)
+    this.#prints.set(print, signer)
   }
 }

@@ -5,12 +5,13 @@
  */
 import { open, stat } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
-import { isRole, type NodeIdentity, parseNodeId } from '../../model/index.ts'
+import { isRole, type NodeIdentity, type PeerIdText, parseNodeId, type Role } from '../../model/index.ts'
 import { codeOf, fromHex, messageOf, toHex } from '../../util/index.ts'
 import { P2pError } from '../errors.ts'
 import { P256_POINT_LENGTH, P256PublicKey } from '../identity-keys/p256.ts'
 import { peerIdOf } from '../network-key.ts'
-import { formatHostPort, parseHostPort } from './address.ts'
+import { observerPeerId } from '../observer-key.ts'
+import { formatHostPort, type HostPort, parseHostPort } from './address.ts'
 
 /** Largest file, bytes: 10,000 of Flow's entries with their staking keys take some 6 MB. JSON of this size is read in 60 ms. */
 export const MAX_IDENTITY_FILE_BYTES = 8_388_608
@@ -28,6 +29,8 @@ export interface IdentityEntry {
   readonly Address: string
   readonly NodeID: string
   readonly NetworkPubKey: string
+  /** Ours alone: where an access node serves observers, `host:port`. */
+  readonly PublicAddress?: string
   readonly Weight?: number
   readonly Ejected?: boolean
 }
@@ -103,6 +106,7 @@ export function identityEntryFor(identity: Omit<NodeIdentity, 'peerId'>): Identi
     Address: formatHostPort(identity),
     NodeID: identity.nodeId,
     NetworkPubKey: toHex(identity.networkPublicKey),
+    ...(identity.publicAddress === undefined ? {} : { PublicAddress: formatHostPort(identity.publicAddress) }),
     Weight: identity.weight,
     Ejected: identity.ejected
   }
@@ -161,27 +165,39 @@ class EntryReader {
     if (address === undefined) throw this.#error('Address', 'not host:port with a port from 1 to 65535')
     const nodeId = parseNodeId(this.#text('NodeID'))
     if (nodeId === undefined) throw this.#error('NodeID', 'not 64 hex digits')
-    const key = this.#key()
+    const key = this.#key(role)
     return {
       nodeId,
       role,
       ...address,
       networkPublicKey: key.point,
-      peerId: peerIdOf(key),
+      peerId: key.peerId,
+      ...this.#publicAddress(),
       weight: this.#weight(),
       ejected: this.#ejected()
     }
   }
 
-  #key(): P256PublicKey {
+  #publicAddress(): { readonly publicAddress?: HostPort } {
+    if (this.#entry.PublicAddress === undefined) return {}
+    const publicAddress = parseHostPort(this.#text('PublicAddress'))
+    if (publicAddress === undefined) throw this.#error('PublicAddress', 'not host:port with a port from 1 to 65535')
+    return { publicAddress }
+  }
+
+  /** P-256, as every staked node has it; an observer has a secp256k1 key. */
+  #key(role: Role): { readonly point: Uint8Array; readonly peerId: PeerIdText } {
     const text = this.#text('NetworkPubKey')
     const point = fromHex(text, P256_POINT_LENGTH)
     if (point === undefined) {
       const hint = /^04[0-9a-f]{128}$/i.test(text) ? ' (leave out the leading 04)' : ''
       throw this.#error('NetworkPubKey', `not 128 hex digits${hint}`)
     }
+    const observer = role === 'observer' ? observerPeerId(point) : undefined
+    if (observer !== undefined) return { point, peerId: observer }
     try {
-      return P256PublicKey.fromPoint(point)
+      const key = P256PublicKey.fromPoint(point)
+      return { point: key.point, peerId: peerIdOf(key) }
     } catch (cause) {
       throw this.#error('NetworkPubKey', messageOf(cause), cause)
     }

@@ -83,6 +83,11 @@ export class IdentityTable implements StakedSet {
     return identity?.ejected === false && identity.role === 'execution'
   }
 
+  /** Each execution node signs for itself. */
+  signersOf(peer: PeerIdText): readonly PeerIdText[] {
+    return [peer]
+  }
+
   /** The network key of a peer, made once: parsing a point costs as much as checking a signature. */
   publicKeyOf(peer: PeerIdText): P256PublicKey | undefined {
     const known = this.#publicKeys.get(peer)
@@ -110,7 +115,13 @@ export class IdentityTable implements StakedSet {
       moved: after.all.filter((identity) => {
         const old = before.byPeerId.get(identity.peerId)
         if (identity.ejected || old?.ejected !== false) return false
-        return identity.host !== old.host || identity.port !== old.port || identity.role !== old.role
+        return (
+          identity.host !== old.host ||
+          identity.port !== old.port ||
+          identity.role !== old.role ||
+          identity.publicAddress?.host !== old.publicAddress?.host ||
+          identity.publicAddress?.port !== old.publicAddress?.port
+        )
       })
     }
     for (const listener of [...this.#listeners]) listener(change)

@@ -27,7 +27,8 @@ export const identityFile = (path: string): IdentityFile => ({
 })
 
 export interface IdentityWatchComponents {
-  readonly self: PeerIdText
+  /** Without one nobody misses its entry. */
+  readonly self: PeerIdText | undefined
   readonly table: IdentityTable
   readonly file: IdentityFile
   readonly clock: Clock
@@ -112,7 +113,7 @@ export class IdentityWatch implements Service {
 
   #warnOfSelf(): void {
     const { self, table, log } = this.#components
-    if (table.isAdmitted(self)) return
+    if (self === undefined || table.isAdmitted(self)) return
     const why = table.byPeerId(self) === undefined ? 'missing' : 'ejected'
     log.error({ peer: self, why }, 'the identity table has no place for this node: its peers will not talk to it')
   }
@@ -129,6 +130,8 @@ function isSame(before: readonly NodeIdentity[], after: readonly NodeIdentity[])
       one.host === other.host &&
       one.port === other.port &&
       one.weight === other.weight &&
+      one.publicAddress?.host === other.publicAddress?.host &&
+      one.publicAddress?.port === other.publicAddress?.port &&
       one.ejected === other.ejected &&
       equalBytes(one.networkPublicKey, other.networkPublicKey)
     )

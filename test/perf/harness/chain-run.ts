@@ -146,6 +146,7 @@ export class ChainNetwork {
       {
         plan: {
           ...{ name, role, dataDir, peerId, routing: 'none', policy: 'assigned', fault: 'none' },
+          public: undefined,
           ...{ listenAddress: address, dialAddress: address, logFile: join(this.#directory, `${name}.log`) }
         },
         launch: {

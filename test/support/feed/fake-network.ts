@@ -90,7 +90,7 @@ export class FakeNetwork implements AnnouncementTransport {
       const log = this.#logs.get(peer)
       for (let height = from; height <= Math.min(to, from + this.replayHeights - 1); height += 1) {
         const announcement = log?.get(height)
-        if (announcement !== undefined) this.handlers?.onAnnouncement(peer, announcement, false)
+        if (announcement !== undefined) this.handlers?.onAnnouncement({ peer, signer: peer }, announcement, false)
       }
       this.#offer(peer)
     })
@@ -115,7 +115,7 @@ export class FakeNetwork implements AnnouncementTransport {
   announce(peer: PeerIdText, height: Height, options: { variant?: number; hint?: number } = {}): void {
     const announcement = announcementOf(height, options)
     this.#logOf(peer).set(height, announcement)
-    this.handlers?.onAnnouncement(peer, announcement, true)
+    this.handlers?.onAnnouncement({ peer, signer: peer }, announcement, true)
   }
 
   async metric(name: string, labels: Record<string, string> = {}): Promise<number> {
