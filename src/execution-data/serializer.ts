@@ -1,6 +1,6 @@
 import { CborReader } from './cbor/reader.ts'
 import { type DecodedChunk, readChunkSteps, readCidList, readRoot } from './cbor/decode.ts'
-import { type ChunkForm, CURRENT_FORM, encodeChunk, encodeCidList, encodeRoot } from './cbor/encode.ts'
+import { type ChunkForm, CURRENT_FORM, encodeChunkSteps, encodeCidList, encodeRoot } from './cbor/encode.ts'
 import { ExecutionDataError } from './errors.ts'
 import { decodeFrameSteps } from './lz4/frame-decode.ts'
 import { encodeFrameSteps } from './lz4/frame-encode.ts'
@@ -101,10 +101,10 @@ function behindCode(slices: readonly Uint8Array[]): Uint8Array[] {
 
 /**
  * A chunk as flow-go writes it, byte for byte; with code 4, unless an older form is to be repeated. Throws `encode-refused`. Pauses
- * between LZ4 blocks.
+ * every few ms.
  */
-export function serializeChunkSteps(chunk: ChunkExecutionData, form: ChunkForm = CURRENT_FORM): Steps<Uint8Array> {
-  return encodeFrameSteps(encodeChunk(chunk, form), [form.code])
+export function* serializeChunkSteps(chunk: ChunkExecutionData, form: ChunkForm = CURRENT_FORM): Steps<Uint8Array> {
+  return yield* encodeFrameSteps(yield* encodeChunkSteps(chunk, form), [form.code])
 }
 
 /** As `serializeChunkSteps`, at one go. */

@@ -27,6 +27,7 @@ import {
   TRANSACTION,
   TRIE_UPDATE
 } from './shape.ts'
+import { runNow } from '../steps.ts'
 import { CborWriter } from './writer.ts'
 
 /** The core-deterministic encoding of the objects that blobs hold, as flow-go's `model/encoding/cbor` writes it. */
@@ -45,18 +46,29 @@ export interface ChunkForm {
 
 export const CURRENT_FORM: ChunkForm = Object.freeze({ code: 4, nullValues: false })
 
+/** Bytes written between two pauses: some 5 ms. */
+const PAUSE_BYTES = 524_288
+
+type Steps<T> = Generator<undefined, T, undefined>
+
+/** A chunk at one go. */
 export function encodeChunk(chunk: ChunkExecutionData, form: ChunkForm = CURRENT_FORM): Uint8Array {
+  return runNow(encodeChunkSteps(chunk, form))
+}
+
+/** A chunk with pauses (yields) within its five long lists. */
+export function* encodeChunkSteps(chunk: ChunkExecutionData, form: ChunkForm = CURRENT_FORM): Steps<Uint8Array> {
   const writer = new CborWriter()
   writer.map(form.code)
   key(writer, CHUNK, 0)
-  list(writer, chunk.events, writeEvent)
+  yield* longList(writer, chunk.events, writeEvent)
   key(writer, CHUNK, 1)
-  writeCollection(writer, chunk.collection)
+  yield* collectionSteps(writer, chunk.collection)
   key(writer, CHUNK, 2)
-  writeTrieUpdate(writer, chunk.trieUpdate, form)
+  yield* trieUpdateSteps(writer, chunk.trieUpdate, form)
   if (form.code === 4) {
     key(writer, CHUNK, 3)
-    list(writer, chunk.transactionResults, writeResult)
+    yield* longList(writer, chunk.transactionResults, writeResult)
   }
   return writer.finish()
 }
@@ -87,6 +99,22 @@ function list<T>(writer: CborWriter, items: readonly T[] | null, write: (writer:
   if (items === null) return writer.null()
   writer.array(items.length)
   for (const item of items) write(writer, item)
+}
+
+function* longList<T>(
+  writer: CborWriter,
+  items: readonly T[] | null,
+  write: (writer: CborWriter, item: T) => void
+): Steps<void> {
+  if (items === null) return writer.null()
+  writer.array(items.length)
+  let pauseAt = writer.length + PAUSE_BYTES
+  for (const item of items) {
+    write(writer, item)
+    if (writer.length < pauseAt) continue
+    pauseAt = writer.length + PAUSE_BYTES
+    yield
+  }
 }
 
 /** The undefined CID is an empty byte string (go-cid `MarshalBinary`). */
@@ -130,11 +158,11 @@ function writeResult(writer: CborWriter, result: LightTransactionResult): void {
   writer.uint64(result.computationUsed)
 }
 
-function writeCollection(writer: CborWriter, collection: Collection | null): void {
+function* collectionSteps(writer: CborWriter, collection: Collection | null): Steps<void> {
   if (collection === null) return writer.null()
   writer.map(1)
   key(writer, COLLECTION, 0)
-  list(writer, collection.transactions, writeTransaction)
+  yield* longList(writer, collection.transactions, writeTransaction)
 }
 
 function writeTransaction(writer: CborWriter, transaction: TransactionBody | null): void {
@@ -184,13 +212,13 @@ function writeSignature(writer: CborWriter, signature: TransactionSignature): vo
   writer.bytes(signature.extensionData)
 }
 
-function writeTrieUpdate(writer: CborWriter, update: TrieUpdate | null, form: ChunkForm): void {
+function* trieUpdateSteps(writer: CborWriter, update: TrieUpdate | null, form: ChunkForm): Steps<void> {
   if (update === null) return writer.null()
   writer.map(3)
   key(writer, TRIE_UPDATE, 0)
-  list(writer, update.paths, writeIdentifier)
+  yield* longList(writer, update.paths, writeIdentifier)
   key(writer, TRIE_UPDATE, 1)
-  list(writer, update.payloads, form.nullValues ? writePayload : writePayloadWithValue)
+  yield* longList(writer, update.payloads, form.nullValues ? writePayload : writePayloadWithValue)
   key(writer, TRIE_UPDATE, 2)
   writer.fixed(update.rootHash, 32)
 }

@@ -12,9 +12,7 @@ const WINDOW = 65_536
 const TAIL = 14
 const MIN_MATCH = 4
 
-const table = new Uint16Array(WINDOW)
-
-/** Most bytes that `compressBlock` can write for `length` bytes of input. */
+/** Most bytes that `BlockEncoder` can write for `length` bytes of input. */
 export function blockBound(length: number): number {
   return length + Math.floor(length / 255) + 32
 }
@@ -43,64 +41,93 @@ function half(source: Uint8Array, at: number): number {
 }
 
 /** The position stored for a slot as seen from `at`: the last one before it that has these 16 low bits; may be negative. */
-function candidate(slot: number, at: number): number {
-  const found = (table[slot] as number) + (at & ~0xffff)
+function candidate(stored: number, at: number): number {
+  const found = stored + (at & ~0xffff)
   return found >= at ? found - WINDOW : found
 }
 
 /**
- * Compresses `source` to `target` at `at` and gives the offset behind the output, or −1 when the block is to be stored as it is.
- * `target` must have `blockBound(source.length)` bytes from `at`.
+ * Compresses `source` to `target` at `at`, where there must be `blockBound(source.length)` bytes, in as many turns as one likes. Its table
+ * is its own: several blocks may be under way.
  */
-export function compressBlock(source: Uint8Array, target: Uint8Array, at: number): number {
-  const stop = source.length - TAIL
-  if (stop <= 0) return -1
-  table.fill(0)
-  let anchor = 0
-  let out = at
-  let si = 0
-  while (si < stop) {
-    const low = word(source, si)
-    const four = source[si + 4] as number
-    const five = source[si + 5] as number
-    const six = source[si + 6] as number
-    const slot = hash6(low, four | (five << 8))
-    const low2 = (low >>> 8) | (four << 24)
-    const slot2 = hash6(low2, five | (six << 8))
-    let ref = candidate(slot, si)
-    const ref2 = candidate(slot2, si + 1)
-    table[slot] = si
-    table[slot2] = si + 1
-    if (ref < 0 || si - ref >= WINDOW || word(source, ref) !== low) {
-      const low3 = (low >>> 16) | (four << 16) | (five << 24)
-      const slot3 = hash6(low3, six | ((source[si + 7] as number) << 8))
-      const ref3 = candidate(slot3, si + 2)
-      si += 1
-      ref = ref2
-      if (ref < 0 || si - ref >= WINDOW || word(source, ref) !== (low2 | 0)) {
+export class BlockEncoder {
+  readonly #source: Uint8Array
+  readonly #target: Uint8Array
+  readonly #at: number
+  readonly #table = new Uint16Array(WINDOW)
+  #si = 0
+  #anchor = 0
+  #out: number
+
+  constructor(source: Uint8Array, target: Uint8Array, at: number) {
+    this.#source = source
+    this.#target = target
+    this.#at = at
+    this.#out = at
+  }
+
+  /** Goes on until about so many more bytes are done; true when the search is over and `finish` is due. */
+  advance(bytes: number): boolean {
+    const source = this.#source
+    const target = this.#target
+    const table = this.#table
+    const stop = source.length - TAIL
+    let anchor = this.#anchor
+    let out = this.#out
+    let si = this.#si
+    const pause = Math.min(stop, si + bytes)
+    while (si < pause) {
+      const low = word(source, si)
+      const four = source[si + 4] as number
+      const five = source[si + 5] as number
+      const six = source[si + 6] as number
+      const slot = hash6(low, four | (five << 8))
+      const low2 = (low >>> 8) | (four << 24)
+      const slot2 = hash6(low2, five | (six << 8))
+      let ref = candidate(table[slot] as number, si)
+      const ref2 = candidate(table[slot2] as number, si + 1)
+      table[slot] = si
+      table[slot2] = si + 1
+      if (ref < 0 || si - ref >= WINDOW || word(source, ref) !== low) {
+        const low3 = (low >>> 16) | (four << 16) | (five << 24)
+        const slot3 = hash6(low3, six | ((source[si + 7] as number) << 8))
+        const ref3 = candidate(table[slot3] as number, si + 2)
         si += 1
-        ref = ref3
-        table[slot3] = si
-        if (ref < 0 || si - ref >= WINDOW || word(source, ref) !== (low3 | 0)) {
-          si += 2 + ((si - anchor) >> 7)
-          continue
+        ref = ref2
+        if (ref < 0 || si - ref >= WINDOW || word(source, ref) !== (low2 | 0)) {
+          si += 1
+          ref = ref3
+          table[slot3] = si
+          if (ref < 0 || si - ref >= WINDOW || word(source, ref) !== (low3 | 0)) {
+            si += 2 + ((si - anchor) >> 7)
+            continue
+          }
         }
       }
+      const offset = si - ref
+      const searched = si + MIN_MATCH
+      while (si > anchor && ref > 0 && source[si - 1] === source[ref - 1]) {
+        si -= 1
+        ref -= 1
+      }
+      const end = matchEnd(source, { from: searched, offset, stop })
+      out = emitSequence(source, target, { anchor, si, end, offset, out })
+      si = end
+      anchor = end
+      if (si >= stop) break
+      table[hash6(word(source, si - 2), half(source, si + 2))] = si - 2
     }
-    const offset = si - ref
-    const searched = si + MIN_MATCH
-    while (si > anchor && ref > 0 && source[si - 1] === source[ref - 1]) {
-      si -= 1
-      ref -= 1
-    }
-    const end = matchEnd(source, { from: searched, offset, stop })
-    out = emitSequence(source, target, { anchor, si, end, offset, out })
-    si = end
-    anchor = end
-    if (si >= stop) break
-    table[hash6(word(source, si - 2), half(source, si + 2))] = si - 2
+    this.#si = si
+    this.#anchor = anchor
+    this.#out = out
+    return si >= stop
   }
-  return lastLiterals(source, target, { anchor, at, out })
+
+  /** The offset behind the output, or −1 when the block is to be stored as it is. */
+  finish(): number {
+    if (this.#source.length <= TAIL) return -1
+    return lastLiterals(this.#source, this.#target, { anchor: this.#anchor, at: this.#at, out: this.#out })
+  }
 }
 
 /** Where a match ends that holds up to `from`: eight bytes at a time while they lie before `stop`. */

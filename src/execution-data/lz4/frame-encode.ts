@@ -1,9 +1,11 @@
 import { Buffer } from 'node:buffer'
-import { blockBound, compressBlock } from './block-encode.ts'
-import { xxh32 } from './xxh32.ts'
+import { BlockEncoder, blockBound } from './block-encode.ts'
+import { xxh32Steps } from './xxh32.ts'
 
 /** Plain bytes of one block: block size code 7. */
 const BLOCK_BYTES = 4_194_304
+/** Bytes compressed between two pauses: some 5 ms. */
+const PAUSE_BYTES = 524_288
 /** Magic, FLG (version 1, independent blocks, content checksum), BD (4 MiB) and header checksum: always the same. */
 const HEADER = [0x04, 0x22, 0x4d, 0x18, 0x64, 0x70, 0xb9]
 
@@ -16,7 +18,7 @@ function writeWord(target: Uint8Array, at: number, value: number): void {
 
 /**
  * The frame flow-go's compressor writes for `plain` (`network/compressor/lz4Compressor.go`: pierrec/lz4 defaults, everything in
- * one write), with the bytes of `prefix` in front. Freshly allocated; pauses (yields) between blocks.
+ * one write), with the bytes of `prefix` in front. Freshly allocated; pauses (yields) every few ms.
  */
 export function* encodeFrameSteps(
   plain: Uint8Array,
@@ -33,7 +35,9 @@ export function* encodeFrameSteps(
   let at = head
   for (let from = 0; from < plain.length; from += BLOCK_BYTES) {
     const block = plain.subarray(from, from + BLOCK_BYTES)
-    const end = compressBlock(block, target, at + 4)
+    const encoder = new BlockEncoder(block, target, at + 4)
+    while (!encoder.advance(PAUSE_BYTES)) yield
+    const end = encoder.finish()
     if (end < 0) {
       writeWord(target, at, block.length | 0x80000000)
       target.set(block, at + 4)
@@ -45,7 +49,7 @@ export function* encodeFrameSteps(
     yield
   }
   writeWord(target, at, 0)
-  writeWord(target, at + 4, xxh32(plain))
+  writeWord(target, at + 4, yield* xxh32Steps(plain))
   at += 8
   return at * 4 < capacity * 3 ? target.slice(0, at) : target.subarray(0, at)
 }

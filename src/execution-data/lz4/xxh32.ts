@@ -22,26 +22,51 @@ function round(lane: number, word: number): number {
   return Math.imul((sum << 13) | (sum >>> 19), PRIME_1)
 }
 
+/** Bytes between two pauses: some ms. */
+const PAUSE_BYTES = 4_194_304
+
 /** The hash of `bytes`, 32 bits unsigned. */
 export function xxh32(bytes: Uint8Array): number {
-  const end = bytes.length
+  const lanes = new Int32Array(FIRST_LANES)
+  const at = bytes.length >= 16 ? mix(bytes, lanes, { from: 0, to: bytes.length }) : 0
+  return finish(bytes, lanes, at)
+}
+
+/** The same, with a pause (yield) every few ms. */
+export function* xxh32Steps(bytes: Uint8Array): Generator<undefined, number, undefined> {
+  const lanes = new Int32Array(FIRST_LANES)
   let at = 0
-  let hash: number
-  if (end >= 16) {
-    let a = (PRIME_1 + PRIME_2) | 0
-    let b = PRIME_2 | 0
-    let c = 0
-    let d = -PRIME_1 | 0
-    for (const last = end - 16; at <= last; at += 16) {
-      a = round(a, readWord(bytes, at))
-      b = round(b, readWord(bytes, at + 4))
-      c = round(c, readWord(bytes, at + 8))
-      d = round(d, readWord(bytes, at + 12))
-    }
-    hash = ((a << 1) | (a >>> 31)) + ((b << 7) | (b >>> 25)) + ((c << 12) | (c >>> 20)) + ((d << 18) | (d >>> 14))
-  } else {
-    hash = PRIME_5
+  while (bytes.length - at >= 16) {
+    at = mix(bytes, lanes, { from: at, to: Math.min(bytes.length, at + PAUSE_BYTES) })
+    if (bytes.length - at >= 16) yield
   }
+  return finish(bytes, lanes, at)
+}
+
+const FIRST_LANES = [(PRIME_1 + PRIME_2) | 0, PRIME_2 | 0, 0, -PRIME_1 | 0]
+
+/** Takes whole stripes of 16 bytes in; gives where the rest begins. */
+function mix(bytes: Uint8Array, lanes: Int32Array, range: { readonly from: number; readonly to: number }): number {
+  let [a, b, c, d] = lanes as unknown as [number, number, number, number]
+  let at = range.from
+  for (const last = range.to - 16; at <= last; at += 16) {
+    a = round(a, readWord(bytes, at))
+    b = round(b, readWord(bytes, at + 4))
+    c = round(c, readWord(bytes, at + 8))
+    d = round(d, readWord(bytes, at + 12))
+  }
+  lanes.set([a, b, c, d])
+  return at
+}
+
+function finish(bytes: Uint8Array, lanes: Int32Array, from: number): number {
+  const [a, b, c, d] = lanes as unknown as [number, number, number, number]
+  const end = bytes.length
+  let at = from
+  let hash =
+    end >= 16
+      ? ((a << 1) | (a >>> 31)) + ((b << 7) | (b >>> 25)) + ((c << 12) | (c >>> 20)) + ((d << 18) | (d >>> 14))
+      : PRIME_5
   hash = (hash + end) | 0
   for (; at + 4 <= end; at += 4) {
     hash = (hash + Math.imul(readWord(bytes, at), PRIME_3)) | 0
