@@ -24,7 +24,6 @@ import type {
 } from './exchange.ts'
 import { createExchangeMetrics, type ExchangeMetrics, temperatureOf } from './metrics.ts'
 import { type InboundEvents, ReceiveAccount } from './network/inbound-reader.ts'
-import { EXECUTION_DATA_PREFIX } from './network/libp2p-network.ts'
 import type { ExchangeNetwork } from './network/network.ts'
 import type { LinkEvents } from './network/peer-link.ts'
 import { Peers } from './network/peers.ts'
@@ -75,7 +74,7 @@ export class ExchangeService implements Exchange {
   constructor(components: ExchangeComponents, options: ExchangeOptions) {
     const { clock, rng, network, nextTurn = systemNextTurn } = components
     this.#components = components
-    this.#metrics = createExchangeMetrics(components.register, components.channel ?? EXECUTION_DATA_PREFIX)
+    this.#metrics = createExchangeMetrics(components.register, components.channel)
     this.#wheel = new TimerWheel(clock, defaultTimerWheelOptions)
     const { totals } = this.#metrics
     this.#receive = new ReceiveAccount(

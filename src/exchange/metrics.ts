@@ -1,5 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
+/** Flow's name for the staked network's blob channel. */
+const STAKED_CHANNEL = 'execution-data-service'
+
 /** What each channel of a registry says under Flow's names: a node may serve two networks. */
 const channels = new WeakMap<Registry, Map<string, ChannelSource>>()
 
@@ -281,7 +284,7 @@ function temperatures(histogram: Histogram<'temperature'>): Histogram<'temperatu
  * Every metric of the room, for one channel of a registry. A second channel shows itself under Flow's names alone: the others have no
  * label for it, and count for nobody.
  */
-export function createExchangeMetrics(registry: Registry, channel: string): ExchangeMetrics {
+export function createExchangeMetrics(registry: Registry, channel: string = STAKED_CHANNEL): ExchangeMetrics {
   const totals = new ExchangeTotals()
   let source: () => ExchangeLevels = () => NO_LEVELS
   const read = (): ExchangeLevels => source()
