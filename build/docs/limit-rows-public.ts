@@ -1,6 +1,6 @@
 import type { LimitSection } from './limit-row.ts'
 
-const REFUSED = (reason: string): string[] => [`sealsync_public_refusals_total{reason="${reason}"}`]
+const REFUSED = (reason: string): string[] => [`sealsync_p2p_public_refusals_total{reason="${reason}"}`]
 
 /** What anybody can make grow who comes to an access node's public host. Nothing of it takes from the staked peers. */
 export const PUBLIC_LIMITS: LimitSection = {
@@ -35,8 +35,8 @@ export const PUBLIC_LIMITS: LimitSection = {
       defends: 'the disk: announcements kept for observers, of one height, in heights, and on their way to the disk',
       at: 'not kept; the oldest heights go',
       counters: [
-        'sealsync_public_announcements_total{outcome="full"}',
-        'sealsync_public_announcements_total{outcome="dropped"}'
+        'sealsync_provider_relayed_announcements_total{outcome="full"}',
+        'sealsync_provider_relayed_announcements_total{outcome="dropped"}'
       ]
     }
   ]

@@ -50,7 +50,9 @@ const DATA: LimitSection = {
         'execution-data.maxRatio',
         'execution-data.ratioFreeBytes',
         'execution-data.maxFrameBlocks',
-        'execution-data.maxItems'
+        'execution-data.maxItems',
+        'execution-data.freeItems',
+        'execution-data.minItemBytes'
       ],
       defends:
         'against decompression and element bombs: ratio, from how many bytes on it counts, blocks of a frame, elements',

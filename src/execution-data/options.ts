@@ -28,6 +28,10 @@ export interface DecodeOptions {
    * the wire, so this bounds what a million nulls can make of a kilobyte. The largest real chunks have tens of thousands.
    */
   readonly maxItems: number
+  /** Up to so many elements are taken whatever they took on the wire: some 13 MB of heap at the worst. */
+  readonly freeItems: number
+  /** Above `freeItems`, compressed bytes that each element must have. Real events, payloads and paths have more than 30. */
+  readonly minItemBytes: number
   /** Bytes of work between two pauses for the event loop: a pause each 2–10 ms. */
   readonly pauseBytes: number
 }
@@ -71,6 +75,8 @@ export const defaultExecutionDataOptions: ExecutionDataOptions = Object.freeze({
   maxRatio: 64,
   maxFrameBlocks: 65_536,
   maxItems: 524_288,
+  freeItems: 131_072,
+  minItemBytes: 4,
   pauseBytes: MIB,
   maxBlobBytes: MAX_BLOB_BYTES,
   maxChunks: 8_192,

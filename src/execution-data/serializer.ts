@@ -65,7 +65,7 @@ export function* deserializeSteps(slices: readonly Uint8Array[], options: Deseri
   })
   if (options.strict) assertCanonicalFrame(frameSlices, frame)
   const materialize = options.materialize !== false || options.strict
-  const reader = new CborReader(frame.bytes, { materialize, maxItems: options.maxItems })
+  const reader = new CborReader(frame.bytes, { materialize, ...itemBound(slices, options) })
   try {
     const object = yield* readObject(reader, code as TypeCode, { ...options, decodedBytes: frame.bytes.length })
     if (options.strict) assertCanonical(object, frame.bytes)
@@ -74,6 +74,17 @@ export function* deserializeSteps(slices: readonly Uint8Array[], options: Deseri
     const ranOut = error instanceof ExecutionDataError && error.details.truncated === true
     throw ranOut && frame.failure !== undefined ? frame.failure : error
   }
+}
+
+/** Elements that an object of this length on the wire may have. */
+function itemBound(
+  slices: readonly Uint8Array[],
+  { maxItems, freeItems, minItemBytes }: DecodeOptions
+): { readonly maxItems: number; readonly itemLimit: string } {
+  let bytes = 0
+  for (const slice of slices) bytes += slice.length
+  const bound = freeItems + Math.floor(bytes / minItemBytes)
+  return bound < maxItems ? { maxItems: bound, itemLimit: 'freeItems' } : { maxItems, itemLimit: 'maxItems' }
 }
 
 function* readObject(
@@ -104,7 +115,8 @@ function behindCode(slices: readonly Uint8Array[]): Uint8Array[] {
  * every few ms.
  */
 export function* serializeChunkSteps(chunk: ChunkExecutionData, form: ChunkForm = CURRENT_FORM): Steps<Uint8Array> {
-  return yield* encodeFrameSteps(yield* encodeChunkSteps(chunk, form), [form.code])
+  const cbor = yield* encodeChunkSteps(chunk, form)
+  return yield* encodeFrameSteps(cbor.pieces(), [form.code])
 }
 
 /** As `serializeChunkSteps`, at one go. */
@@ -114,10 +126,10 @@ export function serializeChunk(chunk: ChunkExecutionData): Uint8Array {
 
 /** A block's root, code 2. Throws `encode-refused`. */
 export function serializeRoot(root: BlockExecutionDataRoot): Uint8Array {
-  return runNow(encodeFrameSteps(encodeRoot(root), [TYPE_CODES.root]))
+  return runNow(encodeFrameSteps([encodeRoot(root)], [TYPE_CODES.root]))
 }
 
 /** One level of a blob tree, code 1. */
 export function serializeCidList(cids: readonly CidBytes[] | null): Uint8Array {
-  return runNow(encodeFrameSteps(encodeCidList(cids), [TYPE_CODES.cidList]))
+  return runNow(encodeFrameSteps([encodeCidList(cids)], [TYPE_CODES.cidList]))
 }

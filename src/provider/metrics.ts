@@ -90,7 +90,7 @@ export interface RelayMetrics {
 
 export function createRelayMetrics(register: Registry): RelayMetrics {
   const relayed = new Counter({
-    name: 'sealsync_public_announcements_total',
+    name: 'sealsync_provider_relayed_announcements_total',
     help: 'Announcements of execution nodes for observers, by outcome: kept, repeated, old, full (of their height), dropped (the disk is slow).',
     labelNames: ['outcome'] as const,
     registers: [register]

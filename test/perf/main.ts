@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { parseSize } from '#src/util/index.ts'
 import { catchUp } from './benchmarks/catch-up.ts'
+import { codec } from './benchmarks/codec.ts'
 import { fanOut } from './benchmarks/fan-out.ts'
 import { herd } from './benchmarks/herd.ts'
 import { oneByOne } from './benchmarks/one-by-one.ts'
@@ -10,7 +11,7 @@ import { versusHelia } from './benchmarks/versus-helia.ts'
 import { type Benchmark, type BenchOptions, isContender } from './harness/bench.ts'
 import { renderReport } from './harness/report.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [herd, catchUp, chain, oneByOne, fanOut, versusHelia, versusBoxo]
+const BENCHMARKS: readonly Benchmark[] = [herd, catchUp, chain, oneByOne, fanOut, versusHelia, versusBoxo, codec]
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const
 

@@ -27,6 +27,11 @@ export const MAX_DEPTH = 32_767
 const MAP_KEY = -2
 const MAP_VALUE = -3
 
+/** Items of one byte that need no look: small integers, empty strings and containers, false, true, null, undefined. */
+const TRIVIAL = new Uint8Array(256)
+for (const major of [0x00, 0x20]) TRIVIAL.fill(1, major, major + 24)
+for (const byte of [0x40, 0x60, 0x80, 0xa0, 0xf4, 0xf5, 0xf6, 0xf7]) TRIVIAL[byte] = 1
+
 export class CborCursor {
   at = 0
   protected readonly source: Uint8Array
@@ -104,6 +109,10 @@ export class CborCursor {
         left = 0
         continue
       }
+      if (left > 0 && this.depth + stack.length < this.maxDepth) {
+        left = this.#passTrivial(left)
+        if (left === 0) continue
+      }
       left = left > 0 ? left - 1 : left === MAP_KEY ? MAP_VALUE : left === MAP_VALUE ? MAP_KEY : left
       const inner = this.skipHead()
       if (inner === 0) continue
@@ -111,6 +120,19 @@ export class CborCursor {
       if (this.depth + stack.length > this.maxDepth) throw this.malformed(`more than ${this.maxDepth} levels`)
       left = inner
     }
+  }
+
+  /** Passes over items of one byte, up to `left` of them; gives how many are left. */
+  #passTrivial(left: number): number {
+    const { source, end } = this
+    let at = this.at
+    let rest = left
+    while (rest > 0 && at < end && TRIVIAL[source[at] as number] === 1) {
+      at += 1
+      rest -= 1
+    }
+    this.at = at
+    return rest
   }
 
   malformed(what: string): ExecutionDataError {

@@ -27,7 +27,7 @@ import {
   TRANSACTION,
   TRIE_UPDATE
 } from './shape.ts'
-import { runNow } from '../steps.ts'
+import { runNow, type Steps } from '../steps.ts'
 import { CborWriter } from './writer.ts'
 
 /** The core-deterministic encoding of the objects that blobs hold, as flow-go's `model/encoding/cbor` writes it. */
@@ -49,15 +49,13 @@ export const CURRENT_FORM: ChunkForm = Object.freeze({ code: 4, nullValues: fals
 /** Bytes written between two pauses: some 5 ms. */
 const PAUSE_BYTES = 524_288
 
-type Steps<T> = Generator<undefined, T, undefined>
-
 /** A chunk at one go. */
 export function encodeChunk(chunk: ChunkExecutionData, form: ChunkForm = CURRENT_FORM): Uint8Array {
-  return runNow(encodeChunkSteps(chunk, form))
+  return runNow(encodeChunkSteps(chunk, form)).finish()
 }
 
 /** A chunk with pauses (yields) within its five long lists. */
-export function* encodeChunkSteps(chunk: ChunkExecutionData, form: ChunkForm = CURRENT_FORM): Steps<Uint8Array> {
+export function* encodeChunkSteps(chunk: ChunkExecutionData, form: ChunkForm = CURRENT_FORM): Steps<CborWriter> {
   const writer = new CborWriter()
   writer.map(form.code)
   key(writer, CHUNK, 0)
@@ -70,7 +68,7 @@ export function* encodeChunkSteps(chunk: ChunkExecutionData, form: ChunkForm = C
     key(writer, CHUNK, 3)
     yield* longList(writer, chunk.transactionResults, writeResult)
   }
-  return writer.finish()
+  return writer
 }
 
 export function encodeRoot(root: BlockExecutionDataRoot): Uint8Array {

@@ -25,23 +25,27 @@ const ZERO_32 = new Uint8Array(32)
 export interface ReaderLimits {
   readonly materialize: boolean
   readonly maxItems: number
+  /** Name of the option behind `maxItems`, for the error. */
+  readonly itemLimit?: string
 }
 
 export class CborReader extends CborCursor {
   readonly materialize: boolean
   readonly #maxItems: number
+  readonly #itemLimit: string
   #items = 0
 
   constructor(bytes: Uint8Array, limits: ReaderLimits) {
     super(bytes)
     this.materialize = limits.materialize
     this.#maxItems = limits.maxItems
+    this.#itemLimit = limits.itemLimit ?? 'maxItems'
   }
 
   /** Counts one element of a list of the object against `maxItems`. */
   countItem(): void {
     this.#items += 1
-    if (this.#items > this.#maxItems) throw limitExceeded('maxItems', this.#items, this.#maxItems)
+    if (this.#items > this.#maxItems) throw limitExceeded(this.#itemLimit, this.#items, this.#maxItems)
   }
 
   /** Runs `read` under the bounds of a trie payload, which flow-go decodes as an item of its own. */

@@ -1,21 +1,34 @@
 import { Buffer } from 'node:buffer'
+import { concatBytes } from '../../util/index.ts'
 import { ExecutionDataError } from '../errors.ts'
 
+/** Bytes of the first piece; each further one has twice as many, up to the largest. */
 const FIRST_BYTES = 4096
+const LARGEST_PIECE = 1_048_576
 
-/** Appends core-deterministic CBOR (RFC 8949 §4.2.1) to a buffer that grows. Throws `encode-refused` for what has no encoding. */
+/**
+ * Appends core-deterministic CBOR (RFC 8949 §4.2.1) in pieces, so that nothing is copied before the end. Throws `encode-refused` for what
+ * has no encoding.
+ */
 export class CborWriter {
+  readonly #pieces: Uint8Array[] = []
+  #piecesLength = 0
   #bytes = new Uint8Array(FIRST_BYTES)
   #text: Buffer = Buffer.from(this.#bytes.buffer)
   #at = 0
 
   get length(): number {
-    return this.#at
+    return this.#piecesLength + this.#at
   }
 
-  /** What was written, a view into the writer's buffer. */
+  /** What was written, in one buffer. */
   finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#at)
+    return this.#pieces.length === 0 ? this.#bytes.subarray(0, this.#at) : concatBytes(this.pieces())
+  }
+
+  /** What was written, in pieces. */
+  pieces(): Uint8Array[] {
+    return [...this.#pieces, this.#bytes.subarray(0, this.#at)]
   }
 
   /** Bytes that are CBOR already. */
@@ -109,21 +122,21 @@ export class CborWriter {
     }
   }
 
-  /** Makes room and gives where it begins. May replace the buffer: call it before naming `#bytes`. */
+  /** Makes room and gives where it begins. May begin another piece: call it before naming `#bytes`. */
   #reserve(length: number): number {
+    if (this.#at + length > this.#bytes.length) this.#nextPiece(length)
     const at = this.#at
-    const need = at + length
-    if (need > this.#bytes.length) this.#grow(need)
-    this.#at = need
+    this.#at = at + length
     return at
   }
 
-  #grow(need: number): void {
-    const buffer = Buffer.allocUnsafeSlow(Math.max(need, this.#bytes.length * 2))
-    const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
-    bytes.set(this.#bytes.subarray(0, this.#at))
-    this.#bytes = bytes
+  #nextPiece(least: number): void {
+    this.#pieces.push(this.#bytes.subarray(0, this.#at))
+    this.#piecesLength += this.#at
+    const buffer = Buffer.allocUnsafeSlow(Math.max(least, Math.min(LARGEST_PIECE, this.#bytes.length * 2)))
+    this.#bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
     this.#text = buffer
+    this.#at = 0
   }
 }
 

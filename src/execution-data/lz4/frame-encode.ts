@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { BlockEncoder, blockBound } from './block-encode.ts'
-import { xxh32Steps } from './xxh32.ts'
+import { concatBytes } from '../../util/index.ts'
+import { Xxh32 } from './xxh32.ts'
 
 /** Plain bytes of one block: block size code 7. */
 const BLOCK_BYTES = 4_194_304
@@ -17,46 +18,85 @@ function writeWord(target: Uint8Array, at: number, value: number): void {
 }
 
 /**
- * The frame flow-go's compressor writes for `plain` (`network/compressor/lz4Compressor.go`: pierrec/lz4 defaults, everything in
- * one write), with the bytes of `prefix` in front. Freshly allocated; pauses (yields) every few ms.
+ * The frame flow-go's compressor writes for what the pieces hold together (`network/compressor/lz4Compressor.go`: pierrec/lz4 defaults,
+ * everything in one write), with the bytes of `prefix` in front. Freshly allocated; pauses (yields) every few ms. The pieces are taken out
+ * of their list as they are done with.
  */
 export function* encodeFrameSteps(
-  plain: Uint8Array,
+  pieces: Uint8Array[],
   prefix: readonly number[]
 ): Generator<undefined, Uint8Array, undefined> {
-  const blocks = Math.ceil(plain.length / BLOCK_BYTES)
-  const lastBlock = Math.min(plain.length, BLOCK_BYTES)
-  const head = prefix.length + HEADER.length
-  const capacity = head + plain.length + blocks * 4 + (blockBound(lastBlock) - lastBlock) + 8
-  const buffer = Buffer.allocUnsafeSlow(capacity)
-  const target = new Uint8Array(buffer.buffer, buffer.byteOffset, capacity)
-  target.set(prefix)
-  target.set(HEADER, prefix.length)
-  let at = head
-  for (let from = 0; from < plain.length; from += BLOCK_BYTES) {
-    const block = plain.subarray(from, from + BLOCK_BYTES)
-    const encoder = new BlockEncoder(block, target, at + 4)
+  const blocks = new BlockCutter(pieces, BLOCK_BYTES)
+  const checksum = new Xxh32()
+  const parts: Uint8Array[] = [Uint8Array.from([...prefix, ...HEADER])]
+  for (let block = blocks.next(); block !== undefined; block = blocks.next()) {
+    checksum.update(block)
+    yield
+    const target = allocate(blockBound(block.length) + 4)
+    const encoder = new BlockEncoder(block, target, 4)
     while (!encoder.advance(PAUSE_BYTES)) yield
     const end = encoder.finish()
-    if (end < 0) {
-      writeWord(target, at, block.length | 0x80000000)
-      target.set(block, at + 4)
-      at += 4 + block.length
-    } else {
-      writeWord(target, at, end - at - 4)
-      at = end
-    }
+    if (end < 0) target.set(block, 4)
+    const length = end < 0 ? block.length : end - 4
+    writeWord(target, 0, end < 0 ? length | 0x80000000 : length)
+    // What is kept is no longer than it has to be.
+    parts.push(target.slice(0, 4 + length))
     yield
   }
-  writeWord(target, at, 0)
-  writeWord(target, at + 4, yield* xxh32Steps(plain))
-  at += 8
-  return at * 4 < capacity * 3 ? target.slice(0, at) : target.subarray(0, at)
+  const tail = new Uint8Array(8)
+  writeWord(tail, 4, checksum.digest())
+  parts.push(tail)
+  return concatBytes(parts)
+}
+
+function allocate(size: number): Uint8Array {
+  const buffer = Buffer.allocUnsafeSlow(size)
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, size)
+}
+
+/** Cuts pieces of any length into blocks of one. A block lies in one piece, or is joined in a buffer that the next one uses again. */
+class BlockCutter {
+  readonly #pieces: Uint8Array[]
+  readonly #size: number
+  #joined: Uint8Array | undefined
+  #at = 0
+
+  constructor(pieces: Uint8Array[], size: number) {
+    this.#pieces = pieces
+    this.#size = size
+  }
+
+  next(): Uint8Array | undefined {
+    const first = this.#pieces[0]
+    if (first === undefined) return undefined
+    const whole = first.length - this.#at
+    if (whole > this.#size || (whole > 0 && this.#pieces.length === 1)) return this.#take(Math.min(whole, this.#size))
+    this.#joined ??= allocate(this.#size)
+    let filled = 0
+    while (filled < this.#size && this.#pieces.length > 0) {
+      const part = this.#take(this.#size - filled)
+      this.#joined.set(part, filled)
+      filled += part.length
+    }
+    return filled === 0 ? undefined : this.#joined.subarray(0, filled)
+  }
+
+  /** Up to so many bytes of the first piece, which goes when nothing of it is left. */
+  #take(most: number): Uint8Array {
+    const first = this.#pieces[0] as Uint8Array
+    const part = first.subarray(this.#at, this.#at + most)
+    this.#at += part.length
+    if (this.#at === first.length) {
+      this.#pieces.shift()
+      this.#at = 0
+    }
+    return part
+  }
 }
 
 /** As `encodeFrameSteps`, at one go. */
 export function encodeFrame(plain: Uint8Array, prefix: readonly number[] = []): Uint8Array {
-  const steps = encodeFrameSteps(plain, prefix)
+  const steps = encodeFrameSteps([plain], prefix)
   for (;;) {
     const step = steps.next()
     if (step.done === true) return step.value

@@ -22,25 +22,29 @@ function round(lane: number, word: number): number {
   return Math.imul((sum << 13) | (sum >>> 19), PRIME_1)
 }
 
-/** Bytes between two pauses: some ms. */
-const PAUSE_BYTES = 4_194_304
-
 /** The hash of `bytes`, 32 bits unsigned. */
 export function xxh32(bytes: Uint8Array): number {
-  const lanes = new Int32Array(FIRST_LANES)
-  const at = bytes.length >= 16 ? mix(bytes, lanes, { from: 0, to: bytes.length }) : 0
-  return finish(bytes, lanes, at)
+  const hash = new Xxh32()
+  hash.update(bytes)
+  return hash.digest()
 }
 
-/** The same, with a pause (yield) every few ms. */
-export function* xxh32Steps(bytes: Uint8Array): Generator<undefined, number, undefined> {
-  const lanes = new Int32Array(FIRST_LANES)
-  let at = 0
-  while (bytes.length - at >= 16) {
-    at = mix(bytes, lanes, { from: at, to: Math.min(bytes.length, at + PAUSE_BYTES) })
-    if (bytes.length - at >= 16) yield
+/** The hash of parts; every part but the last has a multiple of 16 bytes. */
+export class Xxh32 {
+  readonly #lanes = new Int32Array(FIRST_LANES)
+  #length = 0
+  #rest: Uint8Array = new Uint8Array(0)
+
+  update(bytes: Uint8Array): void {
+    const done = mix(bytes, this.#lanes, { from: 0, to: bytes.length })
+    this.#length += bytes.length
+    // copied: the caller may use its buffer again
+    this.#rest = bytes.slice(done)
   }
-  return finish(bytes, lanes, at)
+
+  digest(): number {
+    return finish(this.#rest, this.#lanes, this.#length)
+  }
 }
 
 const FIRST_LANES = [(PRIME_1 + PRIME_2) | 0, PRIME_2 | 0, 0, -PRIME_1 | 0]
@@ -59,21 +63,22 @@ function mix(bytes: Uint8Array, lanes: Int32Array, range: { readonly from: numbe
   return at
 }
 
-function finish(bytes: Uint8Array, lanes: Int32Array, from: number): number {
+/** `rest`: what lies behind the last whole stripe of `length` bytes. */
+function finish(rest: Uint8Array, lanes: Int32Array, length: number): number {
   const [a, b, c, d] = lanes as unknown as [number, number, number, number]
-  const end = bytes.length
-  let at = from
+  const end = rest.length
+  let at = 0
   let hash =
-    end >= 16
+    length >= 16
       ? ((a << 1) | (a >>> 31)) + ((b << 7) | (b >>> 25)) + ((c << 12) | (c >>> 20)) + ((d << 18) | (d >>> 14))
       : PRIME_5
-  hash = (hash + end) | 0
+  hash = (hash + length) | 0
   for (; at + 4 <= end; at += 4) {
-    hash = (hash + Math.imul(readWord(bytes, at), PRIME_3)) | 0
+    hash = (hash + Math.imul(readWord(rest, at), PRIME_3)) | 0
     hash = Math.imul((hash << 17) | (hash >>> 15), PRIME_4)
   }
   for (; at < end; at += 1) {
-    hash = (hash + Math.imul(bytes[at] as number, PRIME_5)) | 0
+    hash = (hash + Math.imul(rest[at] as number, PRIME_5)) | 0
     hash = Math.imul((hash << 11) | (hash >>> 21), PRIME_1)
   }
   hash = Math.imul(hash ^ (hash >>> 15), PRIME_2)

@@ -12,14 +12,14 @@ export interface GuestMetrics {
 export function createGuestMetrics(register: Registry): GuestMetrics {
   const registers = [register]
   const refusals = new Counter({
-    name: 'sealsync_public_refusals_total',
+    name: 'sealsync_p2p_public_refusals_total',
     help: 'Connections to the public host that were refused, by reason.',
     labelNames: ['reason'] as const,
     registers
   })
   for (const reason of REFUSALS) refusals.inc({ reason }, 0)
   const observers = new Gauge({
-    name: 'sealsync_public_observers',
+    name: 'sealsync_p2p_public_observers',
     help: 'Observers connected to the public host.',
     registers
   })

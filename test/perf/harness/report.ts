@@ -55,7 +55,10 @@ export function machine(): BenchReport['machine'] {
   }
 }
 
-export function contenderReport(contender: Contender, runs: readonly Figures[]): ContenderReport {
+export function contenderReport(
+  contender: Pick<Contender, 'name' | 'version'>,
+  runs: readonly Figures[]
+): ContenderReport {
   const names = [...new Set(runs.flatMap((run) => Object.keys(run)))]
   const valuesOf = (name: string): number[] =>
     runs.map((run) => run[name]).filter((value): value is number => value !== undefined && Number.isFinite(value))
