@@ -12,7 +12,8 @@ const MEANING: Readonly<Record<string, string>> = {
     'See "When execution nodes disagree". `first` and `second` name the announcers.',
   'the last run did not end in order; what it had acknowledged is all there': 'Nothing to do. See why it was killed.',
   'cannot see how full the disk is': 'The readiness check `disk` is blind until it can.',
-  'the disk is nearly full': 'Make room now: the node is not ready, and ends when the disk is full.',
+  'the disk is nearly full: nothing more is fetched until there is room':
+    'Make room now, or set `--retention`. The node serves and prunes on, and goes on by itself when there is room; it stops in order before the disk is full.',
   'memory is short: requests are refused until it eases':
     'The process nears its limit. Syncing goes on; see "Disk and memory" for what each level gives up. Raise `--memory` if it lasts.',
   'service failed': 'The node stops. `service` and `error` say what failed.',

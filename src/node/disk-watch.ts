@@ -1,44 +1,73 @@
-import { statfs } from 'node:fs/promises'
+import { open, rm, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Logger } from '../log/index.ts'
+import { StoreError } from '../store/index.ts'
 import type { NodeMetrics } from './metrics.ts'
 import { type Clock, formatSize, messageOf, type Service, type Timer } from '../util/index.ts'
 
 export interface DiskWatchOptions {
-  readonly path: string
-  /** Below this the node says it is not ready: room for one segment and the index to be written in order. */
+  /** Below this nothing more is fetched and the node says it is not ready; it reads, serves and prunes on. Room for a segment and the index. */
   readonly lowWaterBytes: number
+  /** Below this the node stops in order, while there is room to do so. */
+  readonly criticalBytes: number
+  /** Kept in a file that is given up at the critical mark, so that the index can be written while the node stops. */
+  readonly reserveBytes: number
+  /** How often it is looked while there is room, ms. */
   readonly everyMs: number
+  /** How often while room is short, ms. */
+  readonly everyWhenShortMs: number
+  /** So many writes refused for want of room though there is some: the database has given up, and only a restart helps. */
+  readonly maxUnexplained: number
 }
 
-export const defaultDiskWatchOptions: Omit<DiskWatchOptions, 'path'> = Object.freeze({
-  lowWaterBytes: 512 * 1024 ** 2,
-  everyMs: 10_000
+const MIB = 1024 ** 2
+
+export const defaultDiskWatchOptions: DiskWatchOptions = Object.freeze({
+  lowWaterBytes: 512 * MIB,
+  criticalBytes: 64 * MIB,
+  reserveBytes: 4 * MIB,
+  everyMs: 10_000,
+  everyWhenShortMs: 1_000,
+  maxUnexplained: 5
 })
 
-/** Looks at the room on the data directory's disk every so often. */
+/** A disk's room, and the file that holds some of it back. */
+export interface DiskRoom {
+  room(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
+  /** Makes the reserve as long as it has to be; fine when it is. */
+  reserve(bytes: number): Promise<void>
+  giveUpReserve(): Promise<void>
+}
+
+export interface DiskWatchComponents {
+  readonly disk: DiskRoom
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Pick<NodeMetrics, 'diskFree' | 'diskTotal'>
+}
+
+/** Looks at the room on the data directory's disk, and says what may still be done. */
 export class DiskWatch implements Service {
-  readonly #components: {
-    readonly clock: Clock
-    readonly logger: Logger
-    readonly metrics: Pick<NodeMetrics, 'diskFree' | 'diskTotal'>
-  }
+  /** Rejects with StoreError `disk-full` at the critical mark. */
+  readonly failed: Promise<never>
+  readonly #components: DiskWatchComponents
   readonly #options: DiskWatchOptions
   #freeBytes = Number.POSITIVE_INFINITY
+  #unexplained = 0
+  #fail: (error: StoreError) => void = () => undefined
   #timer: Timer | undefined
   #stopped = false
 
-  constructor(
-    components: {
-      readonly clock: Clock
-      readonly logger: Logger
-      readonly metrics: Pick<NodeMetrics, 'diskFree' | 'diskTotal'>
-    },
-    options: DiskWatchOptions
-  ) {
+  constructor(components: DiskWatchComponents, options: DiskWatchOptions) {
     this.#components = components
     this.#options = options
+    this.failed = new Promise((_resolve, reject) => {
+      this.#fail = reject
+    })
+    this.failed.catch(() => undefined)
   }
 
+  /** Whether there is room to fetch more. */
   get ok(): boolean {
     return this.#freeBytes >= this.#options.lowWaterBytes
   }
@@ -47,6 +76,18 @@ export class DiskWatch implements Service {
   get pressure(): number {
     const { lowWaterBytes } = this.#options
     return Math.min(1, Math.max(0, (4 * lowWaterBytes - this.#freeBytes) / (3 * lowWaterBytes)))
+  }
+
+  /**
+   * A write was refused for want of room: nothing more is fetched until a look finds room. False when that has happened again and again though
+   * there was room.
+   */
+  noteFull(): boolean {
+    if (this.ok) this.#unexplained += 1
+    if (this.#unexplained > this.#options.maxUnexplained) return false
+    this.#freeBytes = Math.min(this.#freeBytes, this.#options.lowWaterBytes - 1)
+    this.#schedule()
+    return true
   }
 
   async start(): Promise<void> {
@@ -59,18 +100,68 @@ export class DiskWatch implements Service {
   }
 
   async #look(): Promise<void> {
-    const { clock, logger, metrics } = this.#components
+    const { disk, logger, metrics } = this.#components
     const wasOk = this.ok
     try {
-      const { bavail, blocks, bsize } = await statfs(this.#options.path)
-      this.#freeBytes = bavail * bsize
-      metrics.diskFree.set(this.#freeBytes)
-      metrics.diskTotal.set(blocks * bsize)
+      const { freeBytes, totalBytes } = await disk.room()
+      this.#freeBytes = freeBytes
+      metrics.diskFree.set(freeBytes)
+      metrics.diskTotal.set(totalBytes)
+      await this.#keepReserve()
     } catch (error) {
-      logger.warn({ path: this.#options.path, error: messageOf(error) }, 'cannot see how full the disk is')
+      logger.warn({ error: messageOf(error) }, 'cannot see how full the disk is')
     }
-    if (wasOk && !this.ok) logger.warn({ free: formatSize(this.#freeBytes) }, 'the disk is nearly full')
-    if (!this.#stopped)
-      this.#timer = clock.setTimer(this.#options.everyMs, () => void this.#look(), { background: true })
+    const free = formatSize(this.#freeBytes)
+    if (wasOk && !this.ok) logger.warn({ free }, 'the disk is nearly full: nothing more is fetched until there is room')
+    if (!wasOk && this.ok) logger.info({ free }, 'there is room on the disk again')
+    this.#schedule()
+  }
+
+  async #keepReserve(): Promise<void> {
+    const { disk } = this.#components
+    const { criticalBytes, lowWaterBytes, reserveBytes } = this.#options
+    if (this.#freeBytes < criticalBytes) {
+      await disk.giveUpReserve()
+      const free = formatSize(this.#freeBytes)
+      this.#fail(
+        new StoreError(
+          'disk-full',
+          `the disk of the data directory has ${free} left, ${formatSize(criticalBytes)} needed: make room, then start again`
+        )
+      )
+    } else if (this.#freeBytes >= lowWaterBytes + reserveBytes) await disk.reserve(reserveBytes)
+  }
+
+  #schedule(): void {
+    this.#timer?.cancel()
+    if (this.#stopped) return
+    const { everyMs, everyWhenShortMs } = this.#options
+    const ms = this.pressure > 0 ? everyWhenShortMs : everyMs
+    this.#timer = this.#components.clock.setTimer(ms, () => void this.#look(), { background: true })
   }
 }
+
+/** The real disk below a data directory. */
+export function diskRoomOf(dataDir: string): DiskRoom {
+  const path = join(dataDir, RESERVE_NAME)
+  return {
+    async room() {
+      const { bavail, blocks, bsize } = await statfs(dataDir)
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+    },
+    async reserve(bytes) {
+      const file = await open(path, 'a', 0o600)
+      try {
+        // Written, not only made long: a file of holes reserves nothing.
+        const missing = bytes - (await file.stat()).size
+        if (missing > 0) await file.write(Buffer.alloc(missing))
+      } finally {
+        await file.close()
+      }
+    },
+    giveUpReserve: () => rm(path, { force: true })
+  }
+}
+
+/** The reserve in the data directory. */
+export const RESERVE_NAME = 'reserve'

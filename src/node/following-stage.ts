@@ -31,6 +31,7 @@ import type { NodeConfig } from './config/node-config.ts'
 import { createContentCheck } from './content-check.ts'
 import type { NodeContext } from './context.ts'
 import type { NodeData } from './data-stage.ts'
+import type { DiskWatch } from './disk-watch.ts'
 import type { ExecutionDataReading } from './execution-data-reading.ts'
 import type { NodeJob } from './job.ts'
 import { MissingBlobs } from './missing-blobs.ts'
@@ -44,6 +45,7 @@ export interface JobParts {
   readonly reading: ExecutionDataReading
   /** At an access node that serves observers. */
   readonly publicSide?: PublicSide | undefined
+  readonly disk: DiskWatch
 }
 
 /** A block announced live is in few hands; one that is replayed, or read from a file, is everywhere. */
@@ -52,7 +54,7 @@ const TEMPERATURE = { live: 'hot', other: 'cold' } as const
 /** The job of an access node: feed → requester → downloader → exchange. Adds its services, and the host's, to the stack. */
 export async function createFollowing(context: NodeContext, parts: JobParts): Promise<NodeJob> {
   const { config, services, logger, clock, rng, register } = context
-  const { data, network } = parts
+  const { data, network, disk } = parts
   const feed = await createFeed(context, parts)
   const missing = new MissingBlobs()
   const downloader = createDownloader(context, { ...parts, missing })
@@ -67,9 +69,9 @@ export async function createFollowing(context: NodeContext, parts: JobParts): Pr
         metrics: context.metrics,
         logger: logger.child('execution-data')
       }),
-      classify: classifyFailure,
+      classify: (error) => classifyFailure(error, disk),
       missing: (height) => missing.of(height),
-      fetching: () => context.memory.fetching(),
+      fetching: () => (disk.ok ? context.memory.fetching() : 'none'),
       wantState: (cid) => network.exchange.wantState(cid),
       metrics: createRequesterMetrics(register),
       logger: logger.child('requester'),
@@ -166,13 +168,14 @@ function createDownloader(context: NodeContext, parts: JobParts & { readonly mis
 }
 
 /** Errors of download, tracking and decode: what halts the height, what ends the node; the rest is asked for again. */
-function classifyFailure(error: unknown): FailureKind {
+function classifyFailure(error: unknown, disk: Pick<DiskWatch, 'noteFull'>): FailureKind {
   if (isMalformed(error)) return 'malformed'
   if (error instanceof TrackerError) {
     if (error.code === 'blobs-gone') return 'transient'
     return error.code === 'too-many-cids' ? 'malformed' : 'fatal'
   }
   // More waits for the disk than may: it is taken again when the disk has caught up.
+  if (error instanceof StoreError && error.code === 'disk-full') return disk.noteFull() ? 'transient' : 'fatal'
   if (error instanceof StoreError) return error.code === 'overloaded' ? 'transient' : 'fatal'
   return 'transient'
 }

@@ -24,7 +24,7 @@ import type { Service } from '../util/index.ts'
 import type { NodeContext } from './context.ts'
 import type { NodeData } from './data-stage.ts'
 import type { NodeJob } from './job.ts'
-import { DiskWatch, defaultDiskWatchOptions } from './disk-watch.ts'
+import { DiskWatch, defaultDiskWatchOptions, diskRoomOf } from './disk-watch.ts'
 import { EXCHANGE_PROTOCOL, type NodeNetwork } from './network-stage.ts'
 import type { PublicSide } from './public-stage.ts'
 import { peersReport, type StatusComponents, statusReport } from './status.ts'
@@ -113,8 +113,13 @@ class NodeServing implements Serving {
     this.admin = this.#adminService(shared, new ExecutionDataReader(reader, defaultApiOptions.adminReader))
     this.addressFile = this.#addressFileService()
     this.disk = new DiskWatch(
-      { clock: context.clock, metrics: context.metrics, logger: context.logger.child('disk') },
-      { ...defaultDiskWatchOptions, path: context.config.dataDir }
+      {
+        disk: diskRoomOf(context.config.dataDir),
+        clock: context.clock,
+        metrics: context.metrics,
+        logger: context.logger.child('disk')
+      },
+      defaultDiskWatchOptions
     )
   }
 

@@ -3,13 +3,25 @@ import { join } from 'node:path'
 import type { WindDownRecord } from '../pruner/index.ts'
 import { DataDirectory, replaceFile } from '../store/index.ts'
 import { codeOf, messageOf } from '../util/index.ts'
+import { RESERVE_NAME } from './disk-watch.ts'
 import { NodeError } from './errors.ts'
 
 const RECORD_NAME = 'wind-down.json'
 /** A record has some hundred bytes; more than this is not one. */
 const MAX_RECORD_BYTES = 65_536
 /** What a node makes in its data directory; anything else there is not its own and stays. */
-const OWN = ['blobs', 'db', 'keys', 'VERSION', 'LOCK', 'config.toml', 'addresses.json', 'admin.json', 'admin.sock']
+const OWN = [
+  'blobs',
+  'db',
+  'keys',
+  'VERSION',
+  'LOCK',
+  'config.toml',
+  'addresses.json',
+  'admin.json',
+  'admin.sock',
+  RESERVE_NAME
+]
 
 /** The record in a data directory; `undefined` when no wind-down was ever ordered. Throws NodeError `config` when it cannot be read. */
 export async function readWindDown(dataDir: string): Promise<WindDownRecord | undefined> {

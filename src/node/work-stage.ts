@@ -9,7 +9,7 @@ import { createVerifier } from './store-check.ts'
 import { readWindDown } from './wind-down-record.ts'
 import { retiredJob, WindingDown } from './wind-down-stage.ts'
 
-export interface WorkParts extends JobParts {
+export interface WorkParts extends Omit<JobParts, 'disk'> {
   readonly serving: Serving
   readonly requestStop: () => void
 }
@@ -26,12 +26,14 @@ export async function createWork(context: NodeContext, parts: WorkParts): Promis
   const { data, network, serving } = parts
   const record = await readWindDown(config.dataDir)
   const ordered = record !== undefined && record.state !== 'done'
+  const jobParts = { data, network, reading: parts.reading, disk: serving.disk }
   let job: NodeJob
   if (ordered && record.below === null) {
     services.add('host', network.host)
     job = retiredJob(data)
   } else {
-    job = config.role === 'execution' ? await createProducing(context, parts) : await createFollowing(context, parts)
+    job =
+      config.role === 'execution' ? await createProducing(context, jobParts) : await createFollowing(context, jobParts)
   }
   const pruner = nodePruner(context, parts, () => job)
   const windingDown = new WindingDown(context, {
