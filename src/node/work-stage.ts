@@ -26,7 +26,7 @@ export async function createWork(context: NodeContext, parts: WorkParts): Promis
   const { data, network, serving } = parts
   const record = await readWindDown(config.dataDir)
   const ordered = record !== undefined && record.state !== 'done'
-  const jobParts = { data, network, reading: parts.reading, disk: serving.disk }
+  const jobParts = { ...parts, disk: serving.disk }
   let job: NodeJob
   if (ordered && record.below === null) {
     services.add('host', network.host)
