@@ -316,6 +316,7 @@ export const NOT_LISTED: ReadonlyMap<string, string> = new Map([
     'exchange.client.classic.maxLiveWants',
     "boxo's way of asking, for comparisons: what it bounds is the asker's own pace"
   ],
+  ['disk.maxUnexplained', 'when a database that refuses writes is given up; nobody else can grow it'],
   ['pruner.bytesPerSecond', 'the setting pruner.rate takes its place; 0 is no limit'],
   ['requester.maxSearchAhead', 'the setting sync.search-ahead takes its place'],
   ['requester.maxInFlightBytes', 'the setting sync.search-ahead-bytes takes its place'],
