@@ -16,12 +16,13 @@ interface Peer {
 
 async function start(
   shape: readonly { readonly contender: Contender; readonly role: NodeAddress['role'] }[],
-  security: 'tls' | 'noise'
+  security: 'tls' | 'noise',
+  channel: 'staked' | 'public' = 'staked'
 ): Promise<Peer[]> {
   const processes = shape.map(({ contender }) => new PeerProcess(contender.launch({ core: undefined, nodeFlags: [] })))
   const listening = await Promise.all(
     processes.map((process, at) =>
-      process.call<ListenOutput>('listen', { ...shape[at]?.contender.listen, security, keep: undefined })
+      process.call<ListenOutput>('listen', { ...shape[at]?.contender.listen, security, channel, keep: undefined })
     )
   )
   const nodes = listening.map(({ peerId, publicKey, port }, at) => ({ peerId, publicKey, port, role: shape[at]?.role }))
@@ -58,6 +59,8 @@ if (isLeftOut(boxo) || isLeftOut(ours)) {
 } else {
   describe('one of each', () => {
     for (const security of ['tls', 'noise'] as const) suite(security, { ours, boxo })
+    observers({ ours, boxo })
+    reconnect({ ours, boxo })
   })
   describe('a mixed mesh', () => mixed({ ours, boxo }))
 }
@@ -163,6 +166,55 @@ function suite(security: 'tls' | 'noise', contenders: Contenders): void {
         assert.equal(payloadBytes.duplicate + payloadBytes.partial, 0)
       }
     })
+  })
+}
+
+/** A pair, the first of ours and the second Go's. */
+async function pair({ ours: us, boxo: them }: Contenders, channel: 'staked' | 'public'): Promise<[Peer, Peer]> {
+  const shape = [
+    { contender: us, role: 'access' },
+    { contender: them, role: 'execution' }
+  ] as const
+  const [node, go] = await start(shape, 'tls', channel)
+  assert.ok(node !== undefined && go !== undefined)
+  return [node, go]
+}
+
+function observers(contenders: Contenders): void {
+  test("on the observers' channel, both ways", async () => {
+    const peers = await pair(contenders, 'public')
+    try {
+      for (const [at, holder] of peers.entries()) {
+        const asker = peers[1 - at] as Peer
+        const cids = [
+          ...(await put(holder, 100 * (at + 1), 4, MIB)),
+          ...(await put(holder, 100 * (at + 1) + 10, 50, 3_000))
+        ]
+        await asker.process.call<WantOutput>('want', { cids, session: 'one' })
+        assert.equal(await held(asker, cids), cids.length)
+      }
+    } finally {
+      await Promise.all(peers.map((peer) => peer.process.stop()))
+    }
+  })
+}
+
+function reconnect(contenders: Contenders): void {
+  test('a connection that breaks off is made again, and what was wanted comes, both ways', async () => {
+    const [node, go] = await pair(contenders, 'staked')
+    try {
+      for (const [at, [holder, asker]] of [[go, node] as const, [node, go] as const].entries()) {
+        const before = await put(holder, 1_000 * (at + 1), 20, 100_000)
+        await asker.process.call<WantOutput>('want', { cids: before, session: 'one' })
+        const cids = await put(holder, 1_000 * (at + 1) + 100, 60, MIB / 2)
+        const arrives = asker.process.call<WantOutput>('want', { cids, session: 'one' })
+        await node.process.call('cut', {})
+        await arrives
+        assert.equal(await held(asker, cids), cids.length)
+      }
+    } finally {
+      await Promise.all([node, go].map((peer) => peer.process.stop()))
+    }
   })
 }
 

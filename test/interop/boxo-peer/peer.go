@@ -23,14 +23,18 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/sys/unix"
 )
 
-// prefix is flow-go's name for the staked network's blob channel (`network/p2p/blob/blob_service.go`).
-const prefix = "execution-data-service"
+// Flow-go's names for the blob channels of the staked network and of observers (`network/channels/channels.go`).
+const (
+	stakedChannel = "execution-data-service"
+	publicChannel = "public-execution-data-service"
+)
 
 const connectLimit = 60 * time.Second
 
@@ -62,6 +66,8 @@ type listenIn struct {
 	Keep *int `json:"keep"`
 	// celestia-node's timeouts: how long an asked peer may take before another is asked.
 	Patient bool `json:"patient"`
+	// "public": the observers' channel.
+	Channel string `json:"channel"`
 }
 
 func (p *boxoPeer) listen(in listenIn) (any, error) {
@@ -97,7 +103,7 @@ func (p *boxoPeer) listen(in listenIn) (any, error) {
 		return nil, err
 	}
 	p.host = &countedHost{Host: h}
-	p.bitswap = p.newBitswap(in.Patient)
+	p.bitswap = p.newBitswap(in)
 	p.shared = p.bitswap.NewSession(p.ctx)
 	port, err := portOf(h.Addrs())
 	if err != nil {
@@ -115,15 +121,19 @@ func (p *boxoPeer) listen(in listenIn) (any, error) {
 	}, nil
 }
 
-func (p *boxoPeer) newBitswap(patient bool) *bitswap.Bitswap {
+func (p *boxoPeer) newBitswap(in listenIn) *bitswap.Bitswap {
 	options := []bitswap.Option{bitswap.WithTracer(p.counter)}
-	if patient {
+	if in.Patient {
 		config := client.DefaultDontHaveTimeoutConfig()
 		config.MessageLatencyAlpha = 0.2
 		config.MessageLatencyMultiplier = 4
 		config.MinTimeout = time.Second
 		config.MaxTimeout = 30 * time.Second
 		options = append(options, bitswap.WithClientOption(client.WithDontHaveTimeoutConfig(config)))
+	}
+	prefix := protocol.ID(stakedChannel)
+	if in.Channel == "public" {
+		prefix = publicChannel
 	}
 	net := bsnet.NewFromIpfsHost(p.host, bsnet.Prefix(prefix))
 	return bitswap.New(p.ctx, net, nil, p.store, options...)

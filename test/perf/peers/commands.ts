@@ -15,6 +15,8 @@ export interface ListenInput {
   readonly keep?: number
   /** sealsync: who is asked for a blob. */
   readonly policy?: 'assigned' | 'classic'
+  /** Flow's channel for staked nodes, or for observers; the staked one without it. */
+  readonly channel?: 'staked' | 'public'
   /** boxo: long timeouts, as celestia-node sets them. */
   readonly patient?: boolean
 }

@@ -6,7 +6,14 @@ import { createHash } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Registry } from 'prom-client'
 import { createBudgetMetrics, defaultBudgetOptions, type MemoryAccount, MemoryBudget } from '#src/budget/index.ts'
-import { createExchange, type Exchange, Libp2pNetwork, type PeerDirectory } from '#src/exchange/index.ts'
+import {
+  createExchange,
+  type Exchange,
+  EXECUTION_DATA_PREFIX,
+  Libp2pNetwork,
+  type PeerDirectory,
+  PUBLIC_EXECUTION_DATA_PREFIX
+} from '#src/exchange/index.ts'
 import { silentLogger } from '#src/log/logger.ts'
 import { type Blob, BlobCid, blobOf, type DigestKey, type ExecutionDataId, type PeerIdText } from '#src/model/index.ts'
 import {
@@ -124,13 +131,17 @@ async function listen(input: ListenInput): Promise<object> {
     { ...common, key, table, log: silentLogger, metrics: createP2pMetrics(register) },
     { ...defaultHostOptions, security: input.security ?? 'both', wideWindows: input.policy !== 'classic' }
   )
-  const network = new Libp2pNetwork({
-    libp2p: host.libp2p,
-    onPenalty: (id, reason) => {
-      process.stderr.write(`${host.peerId} penalised ${id}: ${reason}\n`)
-      host.peers.coolDown(id, reason)
-    }
-  })
+  const channel = input.channel === 'public' ? PUBLIC_EXECUTION_DATA_PREFIX : EXECUTION_DATA_PREFIX
+  const network = new Libp2pNetwork(
+    {
+      libp2p: host.libp2p,
+      onPenalty: (id, reason) => {
+        process.stderr.write(`${host.peerId} penalised ${id}: ${reason}\n`)
+        host.peers.coolDown(id, reason)
+      }
+    },
+    { protocolPrefix: channel }
+  )
   await network.register()
   const budget = new MemoryBudget({ metrics: createBudgetMetrics(register) }, defaultBudgetOptions)
   const blobs = new PeerBlobs(input.keep ?? Number.POSITIVE_INFINITY)
@@ -145,6 +156,7 @@ async function listen(input: ListenInput): Promise<object> {
       selfPeer: host.peerId,
       logger: silentLogger,
       register,
+      channel,
       receiveAccount: budget.account('receive'),
       sendAccount: send
     },
@@ -245,6 +257,13 @@ async function want(input: WantInput, id: number): Promise<WantOutput> {
   return { startedAt, storedAt }
 }
 
+/** Breaks every connection off, as a link that fails does; they are dialled again by themselves. */
+function cut(): object {
+  const connections = peer().host.libp2p.getConnections()
+  for (const connection of connections) connection.abort(new Error('cut'))
+  return { cut: connections.length }
+}
+
 function cancel({ want: id }: { readonly want: number }): object {
   const controller = wants.get(id)
   controller?.abort(new Error('cancelled'))
@@ -284,7 +303,7 @@ function stats(): StatsOutput & { readonly liveWants: number; readonly wantsTime
   }
 }
 
-await serveLines({ listen, connect, put, announce, want, cancel, held, stats }, async () => {
+await serveLines({ listen, connect, put, announce, want, cancel, cut, held, stats }, async () => {
   loop.disable()
   await running?.exchange.stop()
   await running?.host.stop()
