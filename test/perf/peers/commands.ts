@@ -15,8 +15,11 @@ export interface ListenInput {
   readonly keep?: number
   /** sealsync: who is asked for a blob. */
   readonly policy?: 'assigned' | 'classic'
-  /** Flow's channel for staked nodes, or for observers; the staked one without it. */
-  readonly channel?: 'staked' | 'public'
+  /**
+   * Flow's channel for staked nodes, or for observers; the staked one without it. sealsync: `plain` is bitswap without a prefix, with a key that
+   * every libp2p reads, to whoever dials.
+   */
+  readonly channel?: 'staked' | 'public' | 'plain'
   /** boxo: long timeouts, as celestia-node sets them. */
   readonly patient?: boolean
 }

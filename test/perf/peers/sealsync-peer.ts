@@ -17,11 +17,18 @@ import {
 import { silentLogger } from '#src/log/logger.ts'
 import { type Blob, BlobCid, blobOf, type DigestKey, type ExecutionDataId, type PeerIdText } from '#src/model/index.ts'
 import {
+  createGuestMetrics,
   createHost,
   createP2pMetrics,
+  defaultGuestOptions,
   defaultHostOptions,
   generateNetworkKey,
+  generateObserverKey,
+  GuestGater,
+  GuestTable,
   type Host,
+  type HostComponents,
+  type HostTable,
   IdentityTable,
   parseIdentities
 } from '#src/p2p/index.ts'
@@ -111,9 +118,12 @@ interface Running {
   readonly exchange: Exchange
   readonly blobs: PeerBlobs
   readonly send: PeakAccount
+  readonly table: HostTable
 }
 
 const table = new IdentityTable([])
+const guests = new GuestTable()
+let strangers: PeerDirectory = { access: [], execution: [] }
 const wants = new Map<number, AbortController>()
 const loop = monitorEventLoopDelay({ resolution: 20 })
 let running: Running | undefined
@@ -125,13 +135,14 @@ function peer(): Running {
 
 async function listen(input: ListenInput): Promise<object> {
   const register = new Registry()
-  const key = generateNetworkKey()
   const common = { clock: systemClock, rng: systemRng }
+  const isPlain = input.channel === 'plain'
+  const identity = isPlain ? anonymous(register) : staked()
   const host = await createHost(
-    { ...common, key, table, log: silentLogger, metrics: createP2pMetrics(register) },
+    { ...common, ...identity, log: silentLogger, metrics: createP2pMetrics(register) },
     { ...defaultHostOptions, security: input.security ?? 'both', wideWindows: input.policy !== 'classic' }
   )
-  const channel = input.channel === 'public' ? PUBLIC_EXECUTION_DATA_PREFIX : EXECUTION_DATA_PREFIX
+  const channel = isPlain ? '' : input.channel === 'public' ? PUBLIC_EXECUTION_DATA_PREFIX : EXECUTION_DATA_PREFIX
   const network = new Libp2pNetwork(
     {
       libp2p: host.libp2p,
@@ -151,8 +162,8 @@ async function listen(input: ListenInput): Promise<object> {
       ...common,
       network,
       blocks: blobs,
-      requestFilter: (id) => table.mayRequest(id),
-      peerDirectory: directory(),
+      requestFilter: (id) => (isPlain ? guests.isAdmitted(id) : table.mayRequest(id)),
+      peerDirectory: isPlain ? () => strangers : directory(),
       selfPeer: host.peerId,
       logger: silentLogger,
       register,
@@ -165,13 +176,28 @@ async function listen(input: ListenInput): Promise<object> {
   await host.start()
   await exchange.start()
   loop.enable()
-  running = { host, exchange, blobs, send }
+  running = { host, exchange, blobs, send, table: identity.table }
   return {
     peerId: host.peerId,
-    publicKey: toHex(key.publicKey.point),
+    publicKey: toHex(identity.point),
     port: Number(/\/tcp\/(\d+)/.exec(host.addresses()[0] ?? '')?.[1]),
     version: ''
   }
+}
+
+/** As a staked node has it. */
+function staked() {
+  const key = generateNetworkKey()
+  return { key, table, point: key.publicKey.point }
+}
+
+/** As an access node has its public host: with a key that every libp2p reads, for whoever comes. */
+function anonymous(register: Registry) {
+  const key = generateObserverKey()
+  const metrics = createGuestMetrics(register)
+  const gater: HostComponents['gater'] = (cooldowns) =>
+    new GuestGater({ table: guests, cooldowns, clock: systemClock, metrics }, defaultGuestOptions)
+  return { key, table: guests, gater, point: key.point }
 }
 
 /** The same object until the table changes. */
@@ -189,6 +215,7 @@ function directory(): () => PeerDirectory {
 
 /** Takes the nodes for the staked set; ends when all of them are connected. */
 async function connect({ nodes }: { readonly nodes: readonly NodeAddress[] }): Promise<object> {
+  if (guests === peer().table) return meet(nodes)
   const entries = nodes.map(({ publicKey, role, port }) => ({
     Role: role,
     Address: `127.0.0.1:${port}`,
@@ -207,6 +234,14 @@ async function connect({ nodes }: { readonly nodes: readonly NodeAddress[] }): P
     }
     await sleep(systemClock, 10)
   }
+}
+
+/** Nobody is dialled: ends when all the others have come. */
+async function meet(nodes: readonly NodeAddress[]): Promise<object> {
+  const others = nodes.map(({ peerId }) => peerId as PeerIdText).filter((id) => id !== peer().host.peerId)
+  strangers = { access: others, execution: [] }
+  while (!others.every((id) => guests.isAdmitted(id))) await sleep(systemClock, 10)
+  return { connections: others.length }
 }
 
 async function put({ from, count, size, onDemand }: PutInput): Promise<object> {
