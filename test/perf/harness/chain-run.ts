@@ -15,6 +15,8 @@ import { followToEnd } from './chain-watch.ts'
 import type { Figures } from './report.ts'
 
 const LAUNCHER = fileURLToPath(new URL('../../../bin/sealsync.mjs', import.meta.url))
+/** What a data directory has beside its keys. */
+const DATA = ['blobs', 'db']
 const START_LIMIT_MS = 60_000
 /** Nothing of a chain of some hundred MB takes so long. */
 const SYNC_LIMIT_MS = 300_000
@@ -40,128 +42,145 @@ interface ChainNode {
 
 /**
  * A network of the product's own processes on disk: holders that have imported a chain and announce it, and a node that has
- * nothing. Each `run` empties that node and lets it sync from the first block to the last.
+ * nothing. Each `run` empties that node and lets it sync from the first block to the last; the holders go on meanwhile.
  */
 export class ChainNetwork {
-  readonly #plan: ChainPlan
+  readonly chain: MadeChain
   readonly #directory: string
-  readonly #chain: MadeChain
-  readonly #holders: readonly ChainNode[]
+  readonly #http: LabHttp
+  readonly #holders: readonly NodeProcess[]
   readonly #follower: ChainNode
+  readonly #plan: ChainPlan
 
-  private constructor(
-    plan: ChainPlan,
-    made: { directory: string; chain: MadeChain; holders: readonly ChainNode[]; follower: ChainNode }
-  ) {
+  private constructor(plan: ChainPlan, made: Made, holders: readonly NodeProcess[]) {
     this.#plan = plan
+    this.chain = made.chain
     this.#directory = made.directory
-    this.#chain = made.chain
-    this.#holders = made.holders
+    this.#http = made.http
+    this.#holders = holders
     this.#follower = made.follower
   }
 
-  /** Makes the chain, the nodes' folders and their keys. To be closed. */
+  /** Makes the chain, the nodes' folders and their keys, and starts the holders. To be closed. */
   static async prepare(plan: ChainPlan, progress: Progress): Promise<ChainNetwork> {
     const directory = await mkdtemp(join(tmpdir(), 'sealsync-chain-'))
+    const started: NodeProcess[] = []
     try {
-      progress(`making ${plan.blocks} blocks`)
-      const chain = await makeChain(directory, plan.blocks)
-      const ports = await freePorts(plan.holders + 1, systemRng)
-      const nodes: ChainNode[] = []
-      for (const [at, port] of ports.entries()) nodes.push(await initNode(directory, at < plan.holders, { at, port }))
-      await writeFile(join(directory, 'identities.json'), JSON.stringify(nodes.map(({ entry }) => entry)))
-      const follower = nodes.at(-1)
-      const [first, ...others] = nodes.slice(0, -1)
-      if (first === undefined || follower === undefined) throw new Error('a chain needs a holder')
-      progress(`importing ${chain.blobs} blobs, ${(chain.bytes / 1e6).toFixed(0)} MB`)
-      await sealsync('import', chain.cars, '--data-dir', first.dataDir, '--feed', `file:${chain.blockList}`)
-      for (const { dataDir } of others) {
-        for (const part of ['blobs', 'db']) {
-          await rm(join(dataDir, part), { recursive: true, force: true })
-          await cp(join(first.dataDir, part), join(dataDir, part), { recursive: true })
-        }
+      const { holders, ...made } = await makeNodes(plan, directory, progress)
+      for (const node of holders) started.push(nodeProcess(plan, made, { node, feed: `file:${made.chain.blockList}` }))
+      const signal = AbortSignal.timeout(START_LIMIT_MS)
+      for (const holder of started) {
+        await holder.start()
+        await holder.ready({ signal })
       }
-      await rm(chain.cars, { recursive: true })
-      return new ChainNetwork(plan, { directory, chain, holders: [first, ...others], follower })
+      await announced(started, made.chain.last, signal)
+      return new ChainNetwork(plan, made, started)
     } catch (error) {
+      await endAll(started)
       await rm(directory, { recursive: true, force: true })
       throw error
     }
   }
 
-  get chain(): MadeChain {
-    return this.#chain
-  }
-
   async run(feed: ChainFeed): Promise<Figures> {
-    const http = new LabHttp()
     const list = join(this.#directory, 'given.jsonl')
     await writeFile(list, '')
-    for (const part of ['blobs', 'db']) await rm(join(this.#follower.dataDir, part), { recursive: true, force: true })
-    const holders = this.#holders.map((node) => this.#process(http, node, `file:${this.#chain.blockList}`))
-    const follower = this.#process(http, this.#follower, feed === 'list' ? `file:${list}` : 'announcements')
-    const all = [...holders, follower]
+    await empty(this.#follower)
+    const made = { directory: this.#directory, chain: this.chain, http: this.#http }
+    const node = this.#follower
+    const follower = nodeProcess(this.#plan, made, { node, feed: feed === 'list' ? `file:${list}` : 'announcements' })
     try {
-      await within(START_LIMIT_MS, async (signal) => {
-        for (const holder of holders) {
-          await holder.start()
-          await holder.ready({ signal })
-        }
-        await announced(holders, this.#chain.last, signal)
-        await follower.start()
-        await follower.ready({ signal })
-        if (feed === 'list') await connected(follower, holders.length, signal)
-      })
-      const lines = feed === 'list' ? await readFile(this.#chain.blockList) : undefined
-      return await within(SYNC_LIMIT_MS, (signal) =>
-        followToEnd({ follower, holders, chain: this.#chain }, { signal, begin: () => appendFile(list, lines ?? '') })
+      const starting = AbortSignal.timeout(START_LIMIT_MS)
+      await follower.start()
+      await follower.ready({ signal: starting })
+      if (feed === 'list') await connected(follower, this.#holders.length, starting)
+      const lines = feed === 'list' ? await readFile(this.chain.blockList) : ''
+      return await followToEnd(
+        { follower, holders: this.#holders, chain: this.chain },
+        { signal: AbortSignal.timeout(SYNC_LIMIT_MS), begin: () => appendFile(list, lines) }
       )
     } finally {
-      for (const node of all) node.end('SIGTERM')
-      await Promise.all(all.map((node) => node.ended()))
-      http.close()
+      await endAll([follower])
     }
   }
 
   async close(): Promise<void> {
+    await endAll(this.#holders)
+    this.#http.close()
     await rm(this.#directory, { recursive: true, force: true })
   }
+}
 
-  #process(http: LabHttp, node: ChainNode, feed: string): NodeProcess {
-    const { name, role, dataDir, peerId, port } = node
-    const address = `127.0.0.1:${port}`
-    const flags = {
-      '--data-dir': dataDir,
-      '--role': role,
-      '--identities': join(this.#directory, 'identities.json'),
-      '--p2p-address': address,
-      '--metrics-address': '127.0.0.1:0',
-      '--api-address': '127.0.0.1:0',
-      '--security': this.#plan.security,
-      '--start-height': String(this.#chain.first),
-      '--log-format': 'json'
-    }
-    return new NodeProcess(
-      { clock: systemClock, http },
-      {
-        plan: {
-          ...{ name, role, dataDir, peerId, routing: 'none', policy: 'assigned', fault: 'none' },
-          public: undefined,
-          ...{ listenAddress: address, dialAddress: address, logFile: join(this.#directory, `${name}.log`) }
-        },
-        launch: {
-          launcher: LAUNCHER,
-          args: [
-            'run',
-            '--feed',
-            feed,
-            ...(feed.startsWith('file:') ? ['--follow'] : []),
-            ...Object.entries(flags).flat()
-          ]
-        }
-      }
-    )
+interface Made {
+  readonly directory: string
+  readonly chain: MadeChain
+  readonly http: LabHttp
+  readonly follower: ChainNode
+}
+
+async function makeNodes(
+  plan: ChainPlan,
+  directory: string,
+  progress: Progress
+): Promise<Made & { readonly holders: readonly ChainNode[] }> {
+  progress(`making ${plan.blocks} blocks`)
+  const chain = await makeChain(directory, plan.blocks)
+  const ports = await freePorts(plan.holders + 1, systemRng)
+  const nodes: ChainNode[] = []
+  for (const [at, port] of ports.entries()) nodes.push(await initNode(directory, at < plan.holders, { at, port }))
+  await writeFile(join(directory, 'identities.json'), JSON.stringify(nodes.map(({ entry }) => entry)))
+  const follower = nodes.at(-1)
+  const [first, ...others] = nodes.slice(0, -1)
+  if (first === undefined || follower === undefined) throw new Error('a chain needs a holder')
+  progress(`importing ${chain.blobs} blobs, ${(chain.bytes / 1e6).toFixed(0)} MB`)
+  await sealsync('import', chain.cars, '--data-dir', first.dataDir, '--feed', `file:${chain.blockList}`)
+  for (const other of others) {
+    await empty(other)
+    for (const part of DATA) await cp(join(first.dataDir, part), join(other.dataDir, part), { recursive: true })
   }
+  await rm(chain.cars, { recursive: true })
+  return { directory, chain, http: new LabHttp(), holders: [first, ...others], follower }
+}
+
+async function empty({ dataDir }: ChainNode): Promise<void> {
+  for (const part of DATA) await rm(join(dataDir, part), { recursive: true, force: true })
+}
+
+async function endAll(nodes: readonly NodeProcess[]): Promise<void> {
+  for (const node of nodes) node.end('SIGTERM')
+  await Promise.all(nodes.map((node) => node.ended()))
+}
+
+function nodeProcess(
+  plan: ChainPlan,
+  made: Omit<Made, 'follower'>,
+  { node, feed }: { readonly node: ChainNode; readonly feed: string }
+): NodeProcess {
+  const { name, role, dataDir, peerId, port } = node
+  const address = `127.0.0.1:${port}`
+  const flags = {
+    '--data-dir': dataDir,
+    '--role': role,
+    '--identities': join(made.directory, 'identities.json'),
+    '--p2p-address': address,
+    '--metrics-address': '127.0.0.1:0',
+    '--api-address': '127.0.0.1:0',
+    '--security': plan.security,
+    '--start-height': String(made.chain.first),
+    '--log-format': 'json'
+  }
+  const follow = feed.startsWith('file:') ? ['--follow'] : []
+  return new NodeProcess(
+    { clock: systemClock, http: made.http },
+    {
+      plan: {
+        ...{ name, role, dataDir, peerId, routing: 'none', policy: 'assigned', fault: 'none' },
+        public: undefined,
+        ...{ listenAddress: address, dialAddress: address, logFile: join(made.directory, `${name}.log`) }
+      },
+      launch: { launcher: LAUNCHER, args: ['run', '--feed', feed, ...follow, ...Object.entries(flags).flat()] }
+    }
+  )
 }
 
 async function initNode(
@@ -194,10 +213,6 @@ async function connected(node: NodeProcess, peers: number, signal: AbortSignal):
 async function pause(signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
   await new Promise((resolve) => setTimeout(resolve, 50))
-}
-
-async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  return work(AbortSignal.timeout(ms))
 }
 
 async function sealsync(...args: string[]): Promise<string> {

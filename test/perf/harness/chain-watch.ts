@@ -7,7 +7,7 @@ import type { Figures } from './report.ts'
 import { sum } from './statistics.ts'
 
 /** The end is seen that late at most. */
-const LOOK_EVERY_MS = 40
+const LOOK_EVERY_MS = 100
 
 /**
  * Follows a node from the first of its blocks to the last. The clock runs from `begin`, or, where the node began by itself, from its first
