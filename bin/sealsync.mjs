@@ -18,7 +18,8 @@ if (major < MINIMUM[0] || (major === MINIMUM[0] && minor < MINIMUM[1])) {
   process.exit(2)
 }
 
-const fromSource = !isBundleCurrent()
+// `node --conditions=sealsync-sources` keeps to the sources: profiles then name functions and files.
+const fromSource = process.execArgv.includes('--conditions=sealsync-sources') || !isBundleCurrent()
 const compileCache =
   process.env.NODE_COMPILE_CACHE ||
   (fromSource ? join(root, '.cache', 'compile') : join(tmpdir(), `sealsync-compile-${userInfo().uid}`))

@@ -15,6 +15,7 @@ const COMMANDS: readonly (readonly [names: readonly string[], load: () => Promis
   [['peers'], async () => (await import('./peers.ts')).addPeersCommand],
   [['identity'], async () => (await import('./identity.ts')).addIdentityCommand],
   [['localnet'], async () => (await import('./localnet.ts')).addLocalnetCommand],
+  [['compare'], async () => (await import('./compare.ts')).addCompareCommand],
   [['import'], async () => (await import('./import.ts')).addImportCommand],
   [['export'], async () => (await import('./export.ts')).addExportCommand],
   [['prune'], async () => (await import('./prune.ts')).addPruneCommand],

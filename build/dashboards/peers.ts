@@ -118,6 +118,12 @@ export const peers: DashboardSpec = {
           ]
         },
         {
+          title: 'Bytes on the wire',
+          unit: 'Bps',
+          good: 'little more than the blobs that move',
+          targets: [{ expr: perNode(rate(`${P}_wire_bytes_total`), 'direction'), legend: '{{direction}}' }]
+        },
+        {
           title: 'Let in',
           unit: 'ops',
           good: 'near 0',

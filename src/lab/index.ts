@@ -1,6 +1,18 @@
 /** Whole networks of real processes, to be looked at and measured. */
+export { NAMED_ARMS } from './compare/arms.ts'
+export {
+  type CompareOptions,
+  defaultCompareOptions,
+  HISTORY_ROUNDS,
+  HISTORY_WINDOW_MS,
+  validateCompareOptions
+} from './compare/options.ts'
+export type { CompareReport } from './compare/report.ts'
+export { runCompare } from './compare/run.ts'
+export { renderComparison } from './compare/table.ts'
 export { LabError, type LabErrorCode } from './errors.ts'
 export type { LocalnetReport, NodeReport } from './localnet/report.ts'
 export { runLocalnet, type RunLocalnetContext } from './localnet/run.ts'
 export { renderSummary } from './localnet/summary.ts'
 export { defaultLocalnetOptions, type LocalnetOptions, validateLocalnetOptions } from './options.ts'
+export { parseSettings } from './settings.ts'

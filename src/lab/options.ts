@@ -1,3 +1,5 @@
+import { settingFaults } from './settings.ts'
+
 /** What a localnet is told. The command line's flags have the same names. */
 export interface LocalnetOptions {
   /** Execution nodes: they take the blocks in and announce them. At least 1. */
@@ -27,6 +29,16 @@ export interface LocalnetOptions {
   readonly policy: string
   readonly security: string
   readonly profile: string
+  /** Further settings of every node, by the flag of `run` without its dashes. */
+  readonly settings: Readonly<Record<string, string>>
+  /** So many of the access nodes (the last ones) are of another build. */
+  readonly mixed?: MixedBuild
+  /** V8 writes each of its collections into the nodes' logs, so that the rate of allocation is known. */
+  readonly traceGc: boolean
+  /** This node writes a CPU profile and a sampled heap profile into the folder when it ends. */
+  readonly profiled?: { readonly node: string; readonly dir: string }
+  /** A data directory whose blobs and indexes every node begins with. */
+  readonly history?: string
   /** So many access nodes (the last ones) are stopped with SIGSTOP half way and stay so. */
   readonly silent: number
   /** The same for execution nodes. */
@@ -43,6 +55,14 @@ export interface LocalnetOptions {
   readonly quietMs: number
 }
 
+/** The second build of a mixed mesh. */
+export interface MixedBuild {
+  readonly access: number
+  readonly routing: string
+  readonly policy: string
+  readonly settings: Readonly<Record<string, string>>
+}
+
 export const defaultLocalnetOptions: LocalnetOptions = Object.freeze({
   execution: 2,
   access: 3,
@@ -55,6 +75,8 @@ export const defaultLocalnetOptions: LocalnetOptions = Object.freeze({
   policy: 'assigned',
   security: 'tls',
   profile: 'standard',
+  settings: Object.freeze({}),
+  traceGc: false,
   silent: 0,
   silentExecution: 0,
   kill: 0,
@@ -127,9 +149,13 @@ function workload(o: LocalnetOptions): Check[] {
   ]
 }
 
+function settings({ settings: given }: LocalnetOptions): Check[] {
+  return settingFaults(given).map((fault): Check => [false, `--set: ${fault}`])
+}
+
 /** One sentence for each option that cannot be followed, the flags named; empty when all fit together. */
 export function validateLocalnetOptions(options: LocalnetOptions): string[] {
-  return [...counts(options), ...faults(options), ...workload(options)]
+  return [...counts(options), ...faults(options), ...workload(options), ...settings(options)]
     .filter(([holds]) => !holds)
     .map(([, fault]) => fault)
 }

@@ -1,7 +1,26 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { labelSets } from '../util/index.ts'
+import { WireBytes } from './wire-bytes.ts'
 
 export type Direction = 'inbound' | 'outbound'
+
+/** Read from the sockets when the registry is. */
+function wireBytes(registers: Registry[]): WireBytes {
+  const wire = new WireBytes()
+  new Counter({
+    name: 'sealsync_p2p_wire_bytes_total',
+    help: 'Bytes on the sockets of peers, with all that security and multiplexing add.',
+    labelNames: ['direction'],
+    registers,
+    collect() {
+      const { read, written } = wire.totals()
+      this.reset()
+      this.inc({ direction: 'inbound' }, read)
+      this.inc({ direction: 'outbound' }, written)
+    }
+  })
+  return wire
+}
 
 /**
  * The network's metrics. `network_*` have flow-go's names and meaning (`module/metrics/network.go`,
@@ -30,6 +49,7 @@ export function createP2pMetrics(register: Registry) {
       measures.add(measure)
     },
     ...flowMetrics(counter, measured),
+    wire: wireBytes(registers),
     dialSeconds: dialSeconds(registers),
     refusals: counter('sealsync_p2p_refusals_total', 'Connections the gater refused, by direction and reason.', {
       direction: DIRECTIONS,

@@ -3,8 +3,9 @@
  * handshakes that failed. libp2p's own Prometheus adapter would register some eighty series, most of them per peer or
  * address, and process metrics of its own.
  */
-import type { Metrics, Stream } from '@libp2p/interface'
+import type { Metrics, MultiaddrConnection, Stream } from '@libp2p/interface'
 import type { Direction, P2pMetrics } from './metrics.ts'
+import { socketOf } from './security/socket-of.ts'
 
 /** Streams of one protocol in one direction. */
 export interface StreamCount {
@@ -50,10 +51,12 @@ const UPGRADE_ERRORS: Readonly<Record<string, Direction>> = {
 }
 
 export class StreamCounter implements Metrics {
-  readonly #metrics: Pick<P2pMetrics, 'streamsOpened' | 'openStreams' | 'handshakeFailures' | 'allowStream'>
+  readonly #metrics: Pick<P2pMetrics, 'streamsOpened' | 'openStreams' | 'handshakeFailures' | 'allowStream' | 'wire'>
   readonly #counts = new Map<string, Record<Direction, MutableCount>>()
 
-  constructor(metrics: Pick<P2pMetrics, 'streamsOpened' | 'openStreams' | 'handshakeFailures' | 'allowStream'>) {
+  constructor(
+    metrics: Pick<P2pMetrics, 'streamsOpened' | 'openStreams' | 'handshakeFailures' | 'allowStream' | 'wire'>
+  ) {
     this.#metrics = metrics
   }
 
@@ -64,7 +67,10 @@ export class StreamCounter implements Metrics {
     )
   }
 
-  trackMultiaddrConnection(): void {}
+  trackMultiaddrConnection(connection: MultiaddrConnection): void {
+    const socket = socketOf(connection)
+    if (socket !== undefined) this.#metrics.wire.add(socket)
+  }
 
   trackProtocolStream(stream: Stream): void {
     const known = this.#counts.has(stream.protocol) || this.#counts.size < MAX_PROTOCOLS

@@ -18,11 +18,12 @@ import { LabHttp } from './http.ts'
 import { NodeMonitor } from './monitor.ts'
 import { Network } from './network.ts'
 import { NodeProcess } from './node-process.ts'
-import { runArguments } from './plan.ts'
+import { execArguments, runArguments } from './plan.ts'
 import { type InitNode, type PreparedNetwork, prepareNetwork } from './prepare.ts'
 import type { Progress } from './progress.ts'
 import { Relays } from './relays.ts'
 import { buildReport, type LocalnetReport } from './report.ts'
+import type { ResourceFigures } from './resources.ts'
 import { Sampler } from './sampler.ts'
 import type { BlockSource } from './source.ts'
 import { verifyBlocks } from './verdict.ts'
@@ -83,6 +84,7 @@ export class Localnet {
     const monitors = network.nodes.map((node) => new NodeMonitor({ clock }, node))
     const sampler = new Sampler({ clock, onSample: () => this.#show(sampler) }, monitors)
     let relayCpuSeconds: number | undefined
+    let resources: ReadonlyMap<NodeMonitor, ResourceFigures> = new Map()
     try {
       sampler.start()
       await this.#stages({ network, sampler, prepared, signal: options.signal })
@@ -96,10 +98,11 @@ export class Localnet {
         onLate: ({ plan }) => this.#reasons.push(`${plan.name} did not stop in time and was killed`)
       })
       this.#http.close()
+      resources = await readResources(monitors)
       await prepared.cleanUp()
     }
     this.#judgeExits(network)
-    return this.#report(sampler, relayCpuSeconds)
+    return this.#report(sampler, { relayCpuSeconds, resources })
   }
 
   #makeNodes({ nodes, paths }: PreparedNetwork): NodeProcess[] {
@@ -107,7 +110,10 @@ export class Localnet {
     const shared = { options: this.#options, paths, firstHeight: this.#source.firstHeight }
     return nodes.map(
       (plan) =>
-        new NodeProcess({ clock, http: this.#http }, { plan, launch: { launcher, args: runArguments(plan, shared) } })
+        new NodeProcess(
+          { clock, http: this.#http },
+          { plan, launch: { launcher, args: runArguments(plan, shared), execArgv: execArguments(plan, this.#options) } }
+        )
     )
   }
 
@@ -120,8 +126,10 @@ export class Localnet {
     const { network, sampler, signal } = run
     await this.#bringUp(network, signal)
     sampler.markMesh()
+    await sampler.scrapeAll('mesh')
     await this.#feed(run)
     await this.#catchUp(sampler)
+    await sampler.scrapeAll('caughtUp')
     await this.#quiet(sampler, signal)
     await sampler.freeze()
     await this.#verify(network, signal)
@@ -227,6 +235,7 @@ export class Localnet {
       await sleep(this.#components.clock, this.#options.quietMs, signal)
       await sampler.lookAtAll()
       for (const monitor of sampler.monitors) monitor.markQuietEnd()
+      await sampler.scrapeAll('quiet')
     } catch {
       // Interrupted: the report has no idle figures, everything else is known.
     }
@@ -281,7 +290,13 @@ export class Localnet {
     })
   }
 
-  #report(sampler: Sampler, relayCpuSeconds: number | undefined): LocalnetReport {
+  #report(
+    sampler: Sampler,
+    seen: {
+      readonly relayCpuSeconds: number | undefined
+      readonly resources: ReadonlyMap<NodeMonitor, ResourceFigures>
+    }
+  ): LocalnetReport {
     const { clock, build } = this.#components
     const { user, system } = process.cpuUsage()
     for (const { node, runs } of sampler.monitors) {
@@ -306,10 +321,17 @@ export class Localnet {
       wallSeconds: (clock.now() - this.#startedAtMs) / 1000,
       monitors: sampler.monitors,
       steadyRate: (monitor) => sampler.steadyRate(monitor),
+      resources: (monitor) => seen.resources.get(monitor),
       restarts: this.#restarts,
-      driver: { cpuSeconds: (user + system) / 1e6, relayCpuSeconds: relayCpuSeconds ?? null }
+      driver: { cpuSeconds: (user + system) / 1e6, relayCpuSeconds: seen.relayCpuSeconds ?? null }
     })
   }
+}
+
+/** Before the logs go. */
+async function readResources(monitors: readonly NodeMonitor[]): Promise<ReadonlyMap<NodeMonitor, ResourceFigures>> {
+  const read = await Promise.all(monitors.map(async (monitor) => [monitor, await monitor.resources()] as const))
+  return new Map(read.flatMap(([monitor, figures]) => (figures === undefined ? [] : [[monitor, figures] as const])))
 }
 
 /** Access nodes and observers that answer must hold everything; silent ones are only reported. */

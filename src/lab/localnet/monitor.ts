@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises'
 import type { Clock } from '../../util/index.ts'
 import { median, type RunFigures, runFigures } from './figures.ts'
 import type { NodeProcess } from './node-process.ts'
+import { allocationRate, type ResourceFigures, resourceFigures, type Scrapes } from './resources.ts'
 import { type ProcessFigures, readProcessFigures } from './process-figures.ts'
 import type { NodeStatus } from './status.ts'
 
@@ -60,6 +62,7 @@ export class NodeMonitor {
   #kernel: ProcessFigures | undefined
   #quietEndMs: number | undefined
   #looking: Promise<void> | undefined
+  #scrapes: Scrapes = {}
 
   constructor(components: { readonly clock: Clock }, node: NodeProcess) {
     this.#clock = components.clock
@@ -105,6 +108,21 @@ export class NodeMonitor {
   /** The quiet time ends now: idle memory is what the samples before now say. */
   markQuietEnd(): void {
     this.#quietEndMs = this.#clock.now()
+  }
+
+  /** Reads the node's metrics. A node that does not answer has none for this moment. */
+  async scrape(moment: keyof Scrapes): Promise<void> {
+    if (!this.node.answering) return
+    const atMs = this.#clock.now()
+    const scrape = await this.node.scrape().catch(() => undefined)
+    if (scrape !== undefined) this.#scrapes = { ...this.#scrapes, [moment]: { atMs, scrape } }
+  }
+
+  /** What it used between the closed mesh and the last one's catching up; not of a node that was started again. */
+  async resources(): Promise<ResourceFigures | undefined> {
+    if (this.#ended.length > 0) return undefined
+    const log = await readFile(this.node.plan.logFile, 'utf8').catch(() => '')
+    return resourceFigures(this.#scrapes, allocationRate(log))
   }
 
   memory(): MemoryFigures {

@@ -7,6 +7,7 @@ import { LabError } from '../errors.ts'
 import { withDeadline } from './deadline.ts'
 import type { LabHttp } from './http.ts'
 import type { PreparedNode } from './prepare.ts'
+import { Scrape } from './scrape.ts'
 import { type NodeStatus, parseNodeStatus } from './status.ts'
 
 export interface NodeProcessComponents {
@@ -19,6 +20,8 @@ export interface Launch {
   /** The launcher script. */
   readonly launcher: string
   readonly args: readonly string[]
+  /** Arguments of Node itself. */
+  readonly execArgv?: readonly string[]
 }
 
 /** Where a running node is reached, `host:port`. */
@@ -99,6 +102,7 @@ export class NodeProcess {
   /** Starts the process; it is not up yet. */
   async start(): Promise<void> {
     await rm(join(this.plan.dataDir, 'addresses.json'), { force: true })
+    const { execArgv, launcher, args } = this.#launch
     const log = openSync(this.plan.logFile, 'a')
     this.#exit = undefined
     this.#expected = false
@@ -106,7 +110,7 @@ export class NodeProcess {
     this.#addresses = undefined
     this.#up = false
     try {
-      const child = spawn(process.execPath, [this.#launch.launcher, ...this.#launch.args], {
+      const child = spawn(process.execPath, [...(execArgv ?? []), launcher, ...args], {
         stdio: ['ignore', log, log],
         detached: true,
         env: childEnvironment()
@@ -148,6 +152,15 @@ export class NodeProcess {
     if (metrics === undefined) throw new LabError('bad-answer', `${this.plan.name} has no addresses yet`)
     return withDeadline(this.#clock, { ms: STATUS_LIMIT_MS, signal: options.signal }, async (signal) =>
       parseNodeStatus(await this.#http.json(`http://${metrics}/v1/status`, { signal }))
+    )
+  }
+
+  /** Throws LabError `bad-answer`, a system error, or the signal's reason. */
+  async scrape(): Promise<Scrape> {
+    const { metrics } = this.#addresses ?? {}
+    if (metrics === undefined) throw new LabError('bad-answer', `${this.plan.name} has no addresses yet`)
+    return withDeadline(this.#clock, { ms: STATUS_LIMIT_MS }, async (signal) =>
+      Scrape.parse(await this.#http.text(`http://${metrics}/metrics`, { signal }))
     )
   }
 

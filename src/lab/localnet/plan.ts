@@ -16,6 +16,9 @@ export interface NodePlan {
   readonly public: { readonly listenAddress: string; readonly dialAddress: string } | undefined
   readonly routing: string
   readonly policy: string
+  /** Further settings of `run`, by flag. */
+  readonly settings: Readonly<Record<string, string>>
+  readonly arm: 'a' | 'b'
   /** What happens to it half way. */
   readonly fault: 'none' | 'kill' | 'silent'
 }
@@ -43,12 +46,18 @@ function faultOf(role: NodeRole, index: number, options: LocalnetOptions): NodeP
   return index >= options.access - options.silent ? 'silent' : 'none'
 }
 
-/** The DHT build asks as a conventional node does. */
-function armOf(role: NodeRole, index: number, options: LocalnetOptions): Pick<NodePlan, 'routing' | 'policy'> {
-  const { access, dhtAccess, routing, policy } = options
+type Arm = Pick<NodePlan, 'routing' | 'policy' | 'settings' | 'arm'>
+
+/** The last access nodes of a mixed mesh are of another build; the DHT build asks as a conventional node does. */
+function armOf(role: NodeRole, index: number, options: LocalnetOptions): Arm {
+  const { access, dhtAccess, routing, policy, settings, mixed } = options
+  const own: Arm = { routing, policy, settings, arm: 'a' }
+  if (role === 'access' && mixed !== undefined && index >= access - mixed.access) {
+    return { routing: mixed.routing, policy: mixed.policy, settings: mixed.settings, arm: 'b' }
+  }
   const dht = role === 'access' && index >= access - dhtAccess
-  if (dht) return { routing: 'dht', policy: 'classic' }
-  return { routing: role === 'observer' ? 'none' : routing, policy }
+  if (dht) return { ...own, routing: 'dht', policy: 'classic', arm: 'b' }
+  return role === 'observer' ? { ...own, routing: 'none' } : own
 }
 
 /** How many processes the options ask for. */
@@ -94,6 +103,21 @@ export interface RunArguments {
   readonly firstHeight: Height
 }
 
+/** Arguments of Node itself for one node. */
+export function execArguments(node: NodePlan, { traceGc, profiled }: LocalnetOptions): string[] {
+  const profiles =
+    profiled?.node === node.name
+      ? [
+          '--conditions=sealsync-sources',
+          '--cpu-prof',
+          `--cpu-prof-dir=${profiled.dir}`,
+          '--heap-prof',
+          `--heap-prof-dir=${profiled.dir}`
+        ]
+      : []
+  return [...(traceGc ? ['--trace-gc'] : []), ...profiles]
+}
+
 /** The arguments of `sealsync` for one node. */
 export function runArguments(node: NodePlan, { options, paths, firstHeight }: RunArguments): string[] {
   const feed =
@@ -112,7 +136,8 @@ export function runArguments(node: NodePlan, { options, paths, firstHeight }: Ru
     '--profile': options.profile,
     '--start-height': String(firstHeight),
     '--log-format': 'json',
-    '--log-level': 'info'
+    '--log-level': 'info',
+    ...Object.fromEntries(Object.entries(node.settings).map(([name, value]) => [`--${name}`, value]))
   }
   return ['run', ...feed, ...Object.entries(flags).flat()]
 }

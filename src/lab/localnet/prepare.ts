@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { NodeRole, PeerIdText } from '../../model/index.ts'
@@ -60,6 +60,14 @@ async function makePorts(options: LocalnetOptions, rng: Rng): Promise<NodePorts[
   })
 }
 
+/** Puts blobs and indexes of a stopped node in the place of those that were just made; the key stays. */
+async function copyHistory(from: string, to: string): Promise<void> {
+  for (const name of ['db', 'blobs']) {
+    await rm(join(to, name), { recursive: true, force: true })
+    await cp(join(from, name), join(to, name), { recursive: true })
+  }
+}
+
 /** Makes folders, keys, the identity table and an empty block list. Throws LabError `bad-option`, or what `initNode` throws. */
 export async function prepareNetwork(
   components: { readonly rng: Rng; readonly initNode: InitNode },
@@ -86,6 +94,7 @@ export async function prepareNetwork(
         address: plan.dialAddress,
         ...(plan.public === undefined ? {} : { publicAddress: plan.public.dialAddress })
       })
+      if (options.history !== undefined) await copyHistory(options.history, plan.dataDir)
       // observers need not be known to anybody
       if (plan.role !== 'observer') entries.push(entry)
       nodes.push({ ...plan, peerId })

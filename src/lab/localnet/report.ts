@@ -3,6 +3,7 @@ import { duplicateRatio, nodeFigures, sumPayload } from './figures.ts'
 import type { FedBlock } from './feeder.ts'
 import { type MergedLatency, mergeLatency } from './latency.ts'
 import type { NodeMonitor } from './monitor.ts'
+import type { ResourceFigures } from './resources.ts'
 import type { PayloadBytes } from './status.ts'
 
 /** One node in the report. */
@@ -12,6 +13,9 @@ export interface NodeReport {
   readonly peerId: string
   readonly pid: number | null
   readonly routing: string
+  readonly policy: string
+  /** `b` for the second build of a mixed mesh. */
+  readonly arm: 'a' | 'b'
   /** What was done to it half way. */
   readonly fault: string
   readonly ready: boolean
@@ -41,6 +45,8 @@ export interface NodeReport {
   readonly anonBytes: { readonly idle: number | null; readonly peak: number }
   readonly cpuSeconds: number
   readonly eventLoopLagMs: { readonly p99: number }
+  /** From the closed mesh until all had caught up; `null` of a node that was not there at both ends. */
+  readonly resources: ResourceFigures | null
   /** Its lives, oldest first; only of a node that was started again. */
   readonly runs?: readonly RunReport[]
 }
@@ -74,6 +80,8 @@ export interface LocalnetReport {
     readonly security: string
     readonly profile: string
     readonly policy: string
+    /** Settings of every node beside these. */
+    readonly settings: Readonly<Record<string, string>>
   }
   readonly workload: {
     readonly source: string
@@ -112,6 +120,7 @@ export interface ReportInput {
   readonly wallSeconds: number
   readonly monitors: readonly NodeMonitor[]
   readonly steadyRate: (monitor: NodeMonitor) => number | undefined
+  readonly resources: (monitor: NodeMonitor) => ResourceFigures | undefined
   readonly restarts: readonly { readonly name: string; readonly readyMs: number }[]
   readonly driver: LocalnetReport['driver']
 }
@@ -131,6 +140,8 @@ function nodeReport(monitor: NodeMonitor, input: ReportInput): NodeReport {
     peerId: node.plan.peerId,
     pid: node.pid ?? null,
     routing: node.plan.routing,
+    policy: node.plan.policy,
+    arm: node.plan.arm,
     fault: node.plan.fault,
     ready: node.addresses !== undefined && status !== undefined,
     exitCode: node.exit?.code ?? null,
@@ -140,6 +151,7 @@ function nodeReport(monitor: NodeMonitor, input: ReportInput): NodeReport {
     connections: status?.connections ?? 0,
     ...monitor.memory(),
     eventLoopLagMs: { p99: eventLoopLagP99Ms },
+    resources: input.resources(monitor) ?? null,
     ...(lives.length > 1 ? { runs: lives } : {})
   }
 }
@@ -173,7 +185,13 @@ export function buildReport(input: ReportInput): LocalnetReport {
     revision: input.revision,
     startedAt: input.startedAt,
     machine: input.machine,
-    arm: { routing: options.routing, security: options.security, profile: options.profile, policy: options.policy },
+    arm: {
+      routing: options.routing,
+      security: options.security,
+      profile: options.profile,
+      policy: options.policy,
+      settings: options.settings
+    },
     workload: {
       source: input.source,
       blocks: fed.length,

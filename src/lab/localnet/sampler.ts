@@ -1,5 +1,6 @@
 import { type Clock, sleep } from '../../util/index.ts'
 import type { NodeMonitor } from './monitor.ts'
+import type { Scrapes } from './resources.ts'
 
 const INTERVAL_MS = 1_000
 /** The mesh's own streams are opened in the first seconds; a steady state shows what is opened after that. */
@@ -64,6 +65,10 @@ export class Sampler {
   async freeze(): Promise<void> {
     await this.lookAtAll()
     this.#frozen = true
+  }
+
+  async scrapeAll(moment: keyof Scrapes): Promise<void> {
+    await Promise.all(this.monitors.map((monitor) => monitor.scrape(moment)))
   }
 
   async lookAtAll(): Promise<void> {

@@ -175,6 +175,7 @@ function nodeProcess(
     {
       plan: {
         ...{ name, role, dataDir, peerId, routing: 'none', policy: 'assigned', fault: 'none' },
+        ...{ settings: {}, arm: 'a' },
         public: undefined,
         ...{ listenAddress: address, dialAddress: address, logFile: join(made.directory, `${name}.log`) }
       },
