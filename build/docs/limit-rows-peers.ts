@@ -51,9 +51,14 @@ const CONNECTIONS: LimitSection = {
     },
     {
       limits: ['p2p.inboundStreamsExcess'],
-      defends: 'against a flood of streams: refused ones in a row',
-      at: 'the connection is cut',
+      defends: 'against a flood of streams: refused ones, filled up by a quarter of the rate',
+      at: 'the peer is disconnected for a cooldown',
       counters: STREAMS
+    },
+    {
+      limits: ['src/p2p/negotiation.ts#MAX_ANSWERS'],
+      defends: 'CPU, against a stream or a handshake that tries one protocol after the other: answers it gets',
+      at: 'the stream is reset, the socket closed'
     },
     {
       limits: ['p2p.peers.maxParallelDials'],
@@ -117,8 +122,14 @@ const MESSAGES: LimitSection = {
       counters: REFUSALS('entries')
     },
     {
+      limits: ['exchange.streams.wordBurstBytes', 'exchange.streams.wordBytesPerSecond'],
+      defends: "time for reading one peer's wants, presences and framing, at once and a second",
+      at: 'the peer is disconnected for a cooldown',
+      counters: REFUSALS('words')
+    },
+    {
       limits: ['exchange.server.entryBurst', 'exchange.server.entriesPerSecond'],
-      defends: "work for one peer's wants, at once and a second",
+      defends: "work for one peer's wants that end in no block, at once and a second",
       at: 'the entry is answered DONT_HAVE',
       counters: REFUSALS('rate')
     },
@@ -130,7 +141,7 @@ const MESSAGES: LimitSection = {
     },
     {
       limits: ['exchange.server.maxLookups'],
-      defends: 'reads of the store index at one time',
+      defends: 'reads of the store index at one time; peers take turns, each with a line as long as its ledger',
       at: 'the want is answered DONT_HAVE',
       counters: REFUSALS('lookups')
     },
@@ -147,9 +158,15 @@ const MESSAGES: LimitSection = {
       counters: ['sealsync_exchange_send_in_flight_bytes', 'sealsync_exchange_queued_blocks']
     },
     {
-      limits: ['exchange.server.writeStallMs'],
-      defends: 'against a peer that asks and does not read',
-      at: 'its stream is reset and its queue dropped',
+      limits: [
+        'exchange.server.writeStallMs',
+        'exchange.server.minSendRateBytes',
+        'exchange.server.maxWriteStalls',
+        'exchange.streams.controlStallMs'
+      ],
+      defends:
+        'against a peer that asks and hardly reads: looked at so often, bytes a second it must take, stalls it is allowed; and answers it does not take',
+      at: 'its stream is reset and its queue dropped; then it is disconnected for a cooldown',
       counters: REFUSALS('write-stall')
     },
     {
@@ -176,10 +193,22 @@ const MESSAGES: LimitSection = {
       counters: REFUSALS('slow')
     },
     {
-      limits: ['exchange.client.receiveBytes'],
-      defends: 'memory for blocks being received, all peers together',
+      limits: ['exchange.streams.slowBurst', 'exchange.streams.slowPerSecond'],
+      defends: 'against a peer all of whose streams dribble: slow ones at once, and a second',
+      at: 'the peer is disconnected for a cooldown',
+      counters: REFUSALS('slow')
+    },
+    {
+      limits: ['exchange.client.receiveBytes', 'exchange.client.receiveBytesPerPeer'],
+      defends: 'memory for blocks being received: all peers together, and one, so that it cannot keep the others out',
       at: 'the streams are paused',
       counters: ['sealsync_exchange_receive_in_flight_bytes']
+    },
+    {
+      limits: ['exchange.client.maxPausedPerPeer'],
+      defends: 'memory for what lies unread on paused streams of one peer, a window each',
+      at: 'the stream is reset, the block is asked of another peer',
+      counters: REFUSALS('receive')
     },
     {
       limits: ['exchange.client.unsolicitedBytes', 'exchange.client.unsolicitedShare'],

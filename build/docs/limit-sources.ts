@@ -67,7 +67,7 @@ export function limitValue(name: string): number {
 export function shownLimit(name: string): string {
   const value = limitValue(name)
   const key = (CONFIG_KEYS as readonly ConfigKey[]).find(({ path }) => path === name.slice('setting:'.length))
-  const rate = /(?:PerSecond|minRateBytes|PER_SECOND)$/.test(name) ? '/s' : ''
+  const rate = /(?:PerSecond|RateBytes|PER_SECOND)$/.test(name) ? '/s' : ''
   if (/bytes/i.test(name) || key?.type === 'size') return `${formatSize(value).replace(/\.0+(?= )/, '')}${rate}`
   if (/(?:Ms|_MS)$/.test(name) || key?.type === 'duration')
     return formatDuration(value).replace(/\.0s$/, 's').replace(/ 0s$/, '')

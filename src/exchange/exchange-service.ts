@@ -23,10 +23,11 @@ import type {
   WantState
 } from './exchange.ts'
 import { createExchangeMetrics, type ExchangeMetrics, temperatureOf } from './metrics.ts'
-import { type InboundEvents, ReceiveAccount } from './network/inbound-reader.ts'
+import type { InboundEvents } from './network/inbound-reader.ts'
 import type { ExchangeNetwork } from './network/network.ts'
 import type { LinkEvents } from './network/peer-link.ts'
 import { Peers } from './network/peers.ts'
+import { ReceiveAccount } from './network/receive-account.ts'
 import type { ExchangeOptions } from './options.ts'
 import { type BlobSource, ExchangeServer } from './server/server.ts'
 
@@ -67,6 +68,8 @@ export class ExchangeService implements Exchange {
   readonly #wheel: TimerWheel
   readonly #receive: ReceiveAccount
   readonly #peers: Peers
+  /** Connected peers that are being disconnected. */
+  readonly #penalised = new Set<PeerIdText>()
   readonly client: ExchangeClient
   readonly server: ExchangeServer
   #state: 'new' | 'running' | 'stopped' = 'new'
@@ -78,7 +81,8 @@ export class ExchangeService implements Exchange {
     this.#wheel = new TimerWheel(clock, defaultTimerWheelOptions)
     const { totals } = this.#metrics
     this.#receive = new ReceiveAccount(
-      components.receiveAccount ?? new ByteAccount('receive', options.client.receiveBytes)
+      components.receiveAccount ?? new ByteAccount('receive', options.client.receiveBytes),
+      { bytesPerPeer: options.client.receiveBytesPerPeer, waitingPerPeer: options.client.maxPausedPerPeer }
     )
     this.#peers = new Peers(
       {
@@ -114,9 +118,12 @@ export class ExchangeService implements Exchange {
         requestFilter: components.requestFilter,
         sendAccount: components.sendAccount ?? new ByteAccount('send', options.server.sendBytes),
         totals,
-        onServed: ({ hot, seconds }) =>
-          this.#metrics.serveSeconds.observe({ temperature: temperatureOf(hot) }, seconds),
-        rttMs: (peer) => this.client.peer(peer)?.rttMs
+        onServed: ({ peer, hot, seconds, repeated }) => {
+          this.#metrics.serveSeconds.observe({ temperature: temperatureOf(hot) }, seconds)
+          if (!repeated) this.#peers.useful(peer, 1)
+        },
+        rttMs: (peer) => this.client.peer(peer)?.rttMs,
+        penalise: (peer, reason) => this.#penalise(peer, reason)
       },
       options.server
     )
@@ -223,19 +230,26 @@ export class ExchangeService implements Exchange {
   }
 
   #disconnected(peer: PeerIdText): void {
+    this.#penalised.delete(peer)
     this.#peers.disconnected(peer)
     this.server.disconnected(peer)
     this.client.disconnected(peer)
   }
 
+  /** Once for a connection: what is still being read when it is cut breaks the same rule again. */
   #penalise(peer: PeerIdText, reason: string): void {
+    if (this.#penalised.has(peer)) return
+    this.#penalised.add(peer)
     this.#components.logger.warn({ peer, reason }, 'peer broke the rules of the exchange, disconnecting it')
     this.#components.network.penalise(peer, reason)
   }
 
   #linkEvents(peer: PeerIdText): LinkEvents {
     return {
-      wantsLeft: (keys) => this.client.wantsLeft(peer, keys),
+      wantsLeft: (keys) => {
+        this.#peers.useful(peer, keys.length)
+        this.client.wantsLeft(peer, keys)
+      },
       controlLost: () => this.client.controlLost(peer),
       dataReady: () => this.server.dataReady(peer),
       dataLost: () => this.server.dataLost(peer)
@@ -248,7 +262,8 @@ export class ExchangeService implements Exchange {
       progress: (peer) => this.client.progress(peer),
       block: (peer, block) => this.client.block(peer, block),
       skipped: (peer, length) => this.client.skipped(peer, length),
-      partial: (peer, bytes, blame) => this.client.partial(peer, bytes, blame),
+      partial: (peer, block) => this.client.partial(peer, block),
+      words: (peer, bytes) => this.#peers.words(peer, bytes),
       message: (peer, summary) => {
         this.client.heard(peer)
         if (summary.presences.length > 0) this.client.presences(peer, summary.presences)
@@ -256,7 +271,8 @@ export class ExchangeService implements Exchange {
       },
       broken: (peer, reason) => {
         this.#components.logger.debug({ peer, reason }, 'inbound stream reset')
-        if (reason !== 'slow') this.#penalise(peer, reason)
+        if (reason === 'slow') this.#peers.slow(peer)
+        else this.#penalise(peer, reason)
       },
       closed: (reader) => this.#peers.closed(reader)
     }

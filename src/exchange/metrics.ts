@@ -59,7 +59,9 @@ export class ExchangeTotals {
     lookups: 0,
     repeat: 0,
     presences: 0,
+    words: 0,
     streams: 0,
+    receive: 0,
     malformed: 0,
     oversize: 0,
     slow: 0,
@@ -91,7 +93,9 @@ export type Refusal =
   | 'lookups'
   | 'repeat'
   | 'presences'
+  | 'words'
   | 'streams'
+  | 'receive'
   | 'malformed'
   | 'oversize'
   | 'slow'

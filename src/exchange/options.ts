@@ -57,6 +57,13 @@ export interface ClientOptions {
   readonly firstSizeEstimateBytes: number
   /** Bytes of blocks being received, all peers together; beyond it streams are paused. */
   readonly receiveBytes: number
+  /** The same for one peer, so that none can keep the others out: twice `peerWindowBytes.max`. */
+  readonly receiveBytesPerPeer: number
+  /**
+   * Streams of one peer paused for want of room: each holds up to a window unread. One more is reset. A peer like us sends on
+   * one stream; boxo on eight at most, since so many tasks of its server run at a time.
+   */
+  readonly maxPausedPerPeer: number
   /** Bytes nobody asked for that a peer may send before it is disconnected, besides `unsolicitedShare` of the useful. */
   readonly unsolicitedBytes: number
   readonly unsolicitedShare: number
@@ -93,8 +100,15 @@ export interface ServerOptions {
   readonly maxConcurrentWrites: number
   /** A write that takes longer no longer counts among the concurrent ones: a slow peer delays nobody. */
   readonly slowWriteMs: number
-  /** A peer whose stream takes nothing for so long loses its stream and its queue. */
+  /** How a peer reads is looked at so often: one that took too little meanwhile loses its stream and its queue. */
   readonly writeStallMs: number
+  /**
+   * Least bytes a second, on the mean over `writeStallMs`, at which a peer must take what it asked for: each holds up to
+   * `streamRoomBytes` and a block. An eighth of `client.minRateBytes`, below which a peer like us gives up by itself.
+   */
+  readonly minSendRateBytes: number
+  /** A peer that lost its stream so often without ever having taken all that was under way is disconnected. */
+  readonly maxWriteStalls: number
   /** Deficit round robin's quantum: bytes a peer may get per round. */
   readonly quantumBytes: number
   /** Small blocks are packed into messages of up to this, and so much is written in one turn of the event loop. */
@@ -104,10 +118,13 @@ export interface ServerOptions {
   /** Later repeats are paid from a bucket of so many bytes, refilled by so many a second. */
   readonly repeatBucketBytes: number
   readonly repeatBytesPerSecond: number
-  /** Wantlist entries a peer may send: burst and rate a second. */
+  /**
+   * Wants of a peer that bring it no block, burst and rate a second: each costs a look-up, some 15 µs. One that ends in a
+   * block sent is given back, so that nobody's catching up is limited by it.
+   */
   readonly entryBurst: number
   readonly entriesPerSecond: number
-  /** Store look-ups at one time. */
+  /** Store look-ups at one time. As many as a ledger has wants may wait for each peer; peers take turns. */
   readonly maxLookups: number
 }
 
@@ -121,16 +138,30 @@ export interface StreamOptions {
   readonly openTimeoutMs: number
   /** Pause before a stream is opened again, doubling. */
   readonly reopenMs: { readonly initialMs: number; readonly maxMs: number }
-  /** A message without a block must be complete after this: a dribble holds no stream for ever. */
+  /**
+   * A message must be complete after this, or come at `client.minRateBytes` on the mean; what stands before, between and
+   * behind its blocks, in any case: a dribble holds no stream for ever.
+   */
   readonly messageTimeoutMs: number
+  /** Streams of one peer that may be reset for being slow: burst and rate a second; one more disconnects it. */
+  readonly slowBurst: number
+  readonly slowPerSecond: number
+  /**
+   * Bytes besides those of blocks that a peer may send, burst and rate a second; beyond both it is disconnected. What leads to
+   * a block is given back, so these are wants of blobs that are not here, some 11,000 a second, and the like.
+   */
+  readonly wordBurstBytes: number
+  readonly wordBytesPerSecond: number
   /** Unsent bytes on the control stream beyond which messages wait. */
   readonly controlUnsentBytes: number
   /** Blocks and answers go on a stream each, as boxo's do; otherwise on streams that stay open. */
   readonly perMessage: boolean
   /** Least pause between two messages with wants or cancels to a peer; 0 holds nothing back. */
   readonly wordPauseMs: number
-  /** Presences that wait for one peer; a peer that does not read loses further ones. */
+  /** Presences that wait for one peer, and cancels; a peer that does not read loses further ones. */
   readonly maxPresences: number
+  /** A control stream behind which words wait, and that takes no further message for so long, is reset. */
+  readonly controlStallMs: number
 }
 
 const KIB = 1024
@@ -161,6 +192,8 @@ export const defaultExchangeOptions: ExchangeOptions = Object.freeze({
     peerWindowBytes: Object.freeze({ initial: 2 * MIB, min: 1 * MIB, max: 4 * MIB }),
     firstSizeEstimateBytes: 256 * KIB,
     receiveBytes: 64 * MIB,
+    receiveBytesPerPeer: 8 * MIB,
+    maxPausedPerPeer: 16,
     unsolicitedBytes: 2 * MIB,
     unsolicitedShare: 0.01,
     classic: Object.freeze({
@@ -180,13 +213,15 @@ export const defaultExchangeOptions: ExchangeOptions = Object.freeze({
     maxConcurrentWrites: 4,
     slowWriteMs: 50,
     writeStallMs: 30_000,
+    minSendRateBytes: 8 * KIB,
+    maxWriteStalls: 3,
     quantumBytes: 256 * KIB,
     packBytes: 64 * KIB,
     repeatWindowMs: 2000,
     repeatBucketBytes: 16 * MIB,
     repeatBytesPerSecond: 1 * MIB,
-    entryBurst: 65_536,
-    entriesPerSecond: 32_768,
+    entryBurst: 16_384,
+    entriesPerSecond: 4096,
     maxLookups: 256
   }),
   streams: Object.freeze({
@@ -196,10 +231,15 @@ export const defaultExchangeOptions: ExchangeOptions = Object.freeze({
     openTimeoutMs: 10_000,
     reopenMs: Object.freeze({ initialMs: 100, maxMs: 5000 }),
     messageTimeoutMs: 10_000,
+    slowBurst: 64,
+    slowPerSecond: 1,
+    wordBurstBytes: 4 * MIB,
+    wordBytesPerSecond: 512 * KIB,
     controlUnsentBytes: 64 * KIB,
     perMessage: false,
     wordPauseMs: 0,
-    maxPresences: 4096
+    maxPresences: 4096,
+    controlStallMs: 30_000
   })
 })
 

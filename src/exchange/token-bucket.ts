@@ -25,4 +25,9 @@ export class TokenBucket {
     this.#level -= units
     return true
   }
+
+  /** Puts back what was taken for nothing. */
+  give(units: number): void {
+    this.#level = Math.min(this.#capacity, this.#level + units)
+  }
 }

@@ -27,6 +27,7 @@ import type { P2pMetrics } from './metrics.ts'
 import { WatchedYamux } from './muxer.ts'
 import { type NetworkKey, peerIdOf } from './network-key.ts'
 import type { ObserverKey } from './observer-key.ts'
+import { withLimitedHandshakes } from './negotiation.ts'
 import { type HostOptions, type Security, validateHostOptions } from './options.ts'
 import { type PeerEvent, PeerManager } from './peer-manager.ts'
 import type { Libp2pServices } from './routing/dht.ts'
@@ -93,7 +94,7 @@ export async function createHost(components: HostComponents, options: HostOption
     transports: [tcp()],
     connectionEncrypters: encrypters(options.security),
     streamMuxers: [muxers.factory],
-    connectionGater: gater,
+    connectionGater: withLimitedHandshakes(gater),
     connectionMonitor: { enabled: false },
     connectionManager: {
       maxConnections: limit,
@@ -216,8 +217,8 @@ export class Host implements Service {
     const { metrics } = this.#components
     this.libp2p.addEventListener('connection:open', ({ detail: connection }) => {
       metrics.allowConnection.inc({ direction: connection.direction, usefd: 'true' })
-      this.#parts.muxers.guard(connection.streams)
       const peer = connection.remotePeer.toString() as PeerIdText
+      this.#parts.muxers.guard(connection.streams, () => this.peers.coolDown(peer, 'stream flood'))
       const { id, direction } = connection
       this.#connections.set(id, connection)
       this.peers.linkOpened({ id, peer, direction, close: (why) => void closeConnection(connection, why) })

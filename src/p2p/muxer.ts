@@ -8,13 +8,15 @@
  * once, so that what has already arrived is read first.
  *
  * The number of streams at a time is bounded by libp2p per protocol and by yamux per connection, their rate by nobody: that
- * is done here, before the protocol is negotiated.
+ * is done here, before the protocol is negotiated; and so is the number of protocols that a stream may try, each of which is
+ * answered.
  */
 import type { MessageStream, Stream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import { yamux } from '@libp2p/yamux'
 import type { Clock, Timer } from '../util/index.ts'
 import { negotiateLazily } from './lazy-streams.ts'
 import type { P2pMetrics } from './metrics.ts'
+import { limitNegotiation } from './negotiation.ts'
 import type { HostOptions } from './options.ts'
 import { TokenBucket } from './token-bucket.ts'
 import { makeLean } from './yamux/lean.ts'
@@ -66,10 +68,10 @@ export class WatchedYamux {
 
   /**
    * To be called once the connection is open, not before: a muxer keeps early streams for its first listener, and that must
-   * be the connection itself.
+   * be the connection itself. `onFlood` is called when the connection is cut for opening streams too fast.
    */
-  guard(streams: readonly Stream[]): void {
-    this.#watches.get(streams)?.guard()
+  guard(streams: readonly Stream[], onFlood: () => void): void {
+    this.#watches.get(streams)?.guard(onFlood)
   }
 
   /** Last round trip on the connection with these streams, ms; `undefined` before the first. */
@@ -83,7 +85,8 @@ class MuxerWatch {
   readonly #components: WatchedMuxerComponents & { readonly muxer: YamuxMuxer; readonly connection: MessageStream }
   readonly #options: HostOptions
   readonly #streams: TokenBucket
-  #excess = 0
+  /** Streams that may be refused. Filled slower than it is emptied by a flood, whatever passes in between. */
+  readonly #excess: TokenBucket
   #pinging = false
   #heardAt: number
   #timer: Timer | undefined
@@ -101,6 +104,10 @@ class MuxerWatch {
       perSecond: options.inboundStreamsPerSecond,
       burst: options.inboundStreamsBurst
     })
+    this.#excess = new TokenBucket(clock, {
+      perSecond: options.inboundStreamsPerSecond / 4,
+      burst: options.inboundStreamsExcess
+    })
     connection.addEventListener('message', () => {
       this.#heardAt = clock.now()
     })
@@ -109,23 +116,27 @@ class MuxerWatch {
     this.#timer = clock.setTimer(0, () => this.#check(clock.now()), { background: true })
   }
 
-  guard(): void {
-    this.#components.muxer.addEventListener('stream', ({ detail }) => this.#onStream(detail))
+  guard(onFlood: () => void): void {
+    this.#components.muxer.addEventListener('stream', ({ detail }) => this.#onStream(detail, onFlood))
   }
 
-  #onStream(stream: Stream): void {
+  #onStream(stream: Stream, onFlood: () => void): void {
     const { metrics, connection } = this.#components
     if (this.#streams.take()) {
-      this.#excess = 0
+      limitNegotiation(stream, () => stream.protocol !== '')
       stream.addEventListener('close', ({ error }) => {
         if (error?.name === 'TooManyInboundProtocolStreamsError') metrics.blockStream.inc({ direction: 'inbound' })
       })
       return
     }
     metrics.blockStream.inc({ direction: 'inbound' })
-    this.#excess += 1
-    if (this.#excess > this.#options.inboundStreamsExcess) connection.abort(new Error('too many streams'))
-    else stream.abort(new Error('streams are opened too fast'))
+    if (this.#excess.take()) {
+      stream.abort(new Error('streams are opened too fast'))
+      return
+    }
+    if (connection.status !== 'open') return
+    connection.abort(new Error('too many streams'))
+    onFlood()
   }
 
   #check(dueAt: number): void {

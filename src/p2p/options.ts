@@ -75,7 +75,7 @@ export interface HostOptions {
   /** Streams a peer may open per second on a connection, after the burst: each costs some 0.7 ms here. */
   readonly inboundStreamsPerSecond: number
   readonly inboundStreamsBurst: number
-  /** A connection is cut when this many streams in a row of one burst were refused for their rate. */
+  /** Streams that may be refused for their rate, filled up by a quarter of it; one more cuts the connection. */
   readonly inboundStreamsExcess: number
   /** Pause, ms, between two pings of a connection that is silent. */
   readonly keepAliveIntervalMs: number

@@ -4,14 +4,26 @@ import { catchUp } from './benchmarks/catch-up.ts'
 import { codec } from './benchmarks/codec.ts'
 import { fanOut } from './benchmarks/fan-out.ts'
 import { herd } from './benchmarks/herd.ts'
+import { hostile } from './benchmarks/hostile.ts'
 import { oneByOne } from './benchmarks/one-by-one.ts'
 import { versusBoxo } from './benchmarks/versus-boxo.ts'
 import { chain } from './benchmarks/chain.ts'
 import { versusHelia } from './benchmarks/versus-helia.ts'
 import { type Benchmark, type BenchOptions, isContender } from './harness/bench.ts'
 import { renderReport } from './harness/report.ts'
+import { HOSTILE_MODES } from './peers/attacks.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [herd, catchUp, chain, oneByOne, fanOut, versusHelia, versusBoxo, codec]
+const BENCHMARKS: readonly Benchmark[] = [
+  herd,
+  hostile,
+  catchUp,
+  chain,
+  oneByOne,
+  fanOut,
+  versusHelia,
+  versusBoxo,
+  codec
+]
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const
 
@@ -52,6 +64,7 @@ const FLAGS: Readonly<Record<string, Flag>> = {
     help: 'comma list of sealsync, classic, boxo, boxo-shared, boxo-patient, helia',
     read: readContenders
   },
+  modes: { option: 'modes', help: 'what a hostile peer does (comma list)', read: readModes },
   nodes: { option: 'nodes', help: 'nodes of a herd (comma list)', read: counts },
   producers: { option: 'producers', help: 'of them make the blobs', read: count },
   seconds: { option: 'seconds', help: 'measured seconds of a herd', read: count },
@@ -83,6 +96,13 @@ function readContenders(flag: string, value: Value): NonNullable<BenchOptions['c
       if (!isContender(name)) throw new UsageError(`--${flag}: no contender '${name}'`)
       return name
     })
+}
+
+function readModes(flag: string, value: Value): readonly string[] {
+  const names = text(flag, value).split(',')
+  const unknown = names.find((name) => HOSTILE_MODES[name] === undefined)
+  if (unknown === undefined) return names
+  throw new UsageError(`--${flag}: no mode '${unknown}'; there are ${Object.keys(HOSTILE_MODES).join(', ')}`)
 }
 
 function readSecurity(flag: string, value: Value): 'tls' | 'noise' {

@@ -13,6 +13,9 @@ import type { Policy } from './policy.ts'
 import type { SessionToken, Want } from './want.ts'
 import { WantTable } from './want-table.ts'
 
+/** What a block that nobody asked for is charged at least, bytes. */
+const LEAST_CHARGE_BYTES = 256
+
 export interface FetchRequest {
   readonly cid: BlobCid
   readonly hot: boolean
@@ -228,13 +231,20 @@ export class ExchangeClient {
     this.#charge(peer, length)
   }
 
-  /** A block broke off after so many bytes. */
-  partial(peer: PeerIdText, bytes: number, blame: boolean): void {
-    this.#components.metrics.totals.partialBytes += bytes
+  /** A block broke off after so many bytes. One that nobody can have asked for counts against the peer as a whole one would. */
+  partial(
+    peer: PeerIdText,
+    block: { readonly bytes: number; readonly blame: boolean; readonly admitted: boolean }
+  ): void {
+    this.#components.metrics.totals.partialBytes += block.bytes
     const state = this.#peers.get(peer)
     if (state === undefined) return
+    if (!block.admitted) {
+      this.#charge(peer, block.bytes)
+      return
+    }
     state.receivingSince = -1
-    this.#policy.brokenOff(state, blame)
+    this.#policy.brokenOff(state, block.blame)
   }
 
   stop(): void {
@@ -260,7 +270,9 @@ export class ExchangeClient {
 
   #charge(peer: PeerIdText, bytes: number): void {
     this.#components.metrics.totals.refusals.unsolicited += 1
-    if (this.#peers.get(peer)?.unsolicited(bytes) === true) this.#components.penalise(peer, 'unsolicited blocks')
+    // Empty ones cost something too.
+    if (this.#peers.get(peer)?.unsolicited(Math.max(bytes, LEAST_CHARGE_BYTES)) === true)
+      this.#components.penalise(peer, 'unsolicited blocks')
   }
 
   #deliver(want: Want, blob: Blob, from: PeerState | undefined): void {

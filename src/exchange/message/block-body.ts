@@ -8,7 +8,8 @@ import type { ReceivedBlock } from './types.ts'
  * came in are garbage while they are still young. Kept until the block is complete, chunks outlive V8's young generation
  * and cost a full collection for every few megabytes.
  *
- * A block that lies within one chunk is not copied before somebody wants it.
+ * A block that lies within one chunk is not copied before somebody wants it; and of one that is longer nothing is allocated
+ * before its second chunk, which comes only when there is room for all of it.
  */
 export class BlockBody {
   readonly length: number
@@ -22,12 +23,11 @@ export class BlockBody {
   }
 
   add(chunk: Uint8Array): void {
-    if (this.#have === 0 && chunk.length === this.length) this.#first = chunk
+    if (this.#have === 0) this.#first = chunk
     else {
-      this.#bytes ??= newBytes(this.length)
-      this.#hash ??= createHash('sha256')
+      this.#bytes ??= this.#begin()
       this.#bytes.set(chunk, this.#have)
-      this.#hash.update(chunk)
+      this.#hash?.update(chunk)
     }
     this.#have += chunk.length
   }
@@ -38,6 +38,15 @@ export class BlockBody {
     const bytes = this.#bytes
     const digest = this.#hash === undefined ? hash('sha256', first, 'buffer') : this.#hash.digest()
     return { key: digestKey(digest), digest, length, assemble: () => bytes ?? copyOf(first) }
+  }
+
+  #begin(): Uint8Array {
+    const first = this.#first ?? EMPTY
+    const bytes = newBytes(this.length)
+    bytes.set(first)
+    this.#hash = createHash('sha256').update(first)
+    this.#first = undefined
+    return bytes
   }
 }
 

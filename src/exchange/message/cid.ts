@@ -19,13 +19,22 @@ export function parseCid(bytes: Uint8Array): ParsedCid | undefined {
   return undefined
 }
 
-/** The CID of a digest in one of the two forms, 34 or 36 bytes, freshly made. */
-export function cidBytes(key: DigestKey, form: CidForm): Uint8Array {
-  const head = form === CID_V0 ? [0x12, 0x20] : [0x01, 0x55, 0x12, 0x20]
-  const out = new Uint8Array(head.length + key.length)
-  out.set(head)
-  for (let at = 0; at < key.length; at += 1) out[head.length + at] = key.charCodeAt(at)
-  return out
+const HEAD_V0 = Uint8Array.of(0x12, 0x20)
+const HEAD_V1_RAW = Uint8Array.of(0x01, 0x55, 0x12, 0x20)
+
+/** What stands before a CID's digest. */
+export const cidHead = (form: CidForm): Uint8Array => (form === CID_V0 ? HEAD_V0 : HEAD_V1_RAW)
+
+/** Longest presence that is written, bytes: tags, lengths, a CIDv1 and its type. */
+export const MAX_PRESENCE_BYTES = 4 + CID_LENGTH + 2 + 2
+
+/** Writes the CID of a digest in one of the two forms, 34 or 36 bytes; gives the place behind it. */
+export function writeCid(out: Uint8Array, at: number, cid: ParsedCid): number {
+  const head = cidHead(cid.form)
+  out.set(head, at)
+  const from = at + head.length
+  for (let index = 0; index < cid.key.length; index += 1) out[from + index] = cid.key.charCodeAt(index)
+  return from + cid.key.length
 }
 
 const PREFIX_V0 = Uint8Array.of(0x00, 0x70, 0x12, 0x20)

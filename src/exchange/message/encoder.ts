@@ -1,6 +1,6 @@
 import type { DigestKey } from '../../model/index.ts'
 import { varintLength, writeVarint } from '../../util/index.ts'
-import { cidBytes, prefixBytes } from './cid.ts'
+import { cidHead, MAX_PRESENCE_BYTES, prefixBytes, writeCid } from './cid.ts'
 import type { CidForm } from './types.ts'
 
 /** `0a len [0a len cid] fields…`: one wantlist entry with its tag, encoded once per CID and shared by every message. */
@@ -21,15 +21,34 @@ export const encodeWantHave = (cid: Uint8Array): Uint8Array => encodeEntry(cid, 
 
 export const encodeCancel = (cid: Uint8Array): Uint8Array => encodeEntry(cid, [0x18, 0x01])
 
-/** `22 len [0a len cid] [10 01]`: one presence with its tag. */
+/** What is said of a digest, and in which form it was asked for. */
+export interface Answer {
+  readonly form: CidForm
+  readonly have: boolean
+}
+
+/** `22 len [0a len cid] [10 01]` each: presences with their tags, in one piece, since they come by the thousand. */
+export function encodePresences(answers: Iterable<readonly [DigestKey, Answer]>, count: number): Uint8Array {
+  const out = new Uint8Array(count * MAX_PRESENCE_BYTES)
+  let at = 0
+  for (const [key, { form, have }] of answers) {
+    const cidLength = cidHead(form).length + key.length
+    out[at] = 0x22
+    out[at + 1] = 2 + cidLength + (have ? 0 : 2)
+    out[at + 2] = 0x0a
+    out[at + 3] = cidLength
+    at = writeCid(out, at + 4, { key, form })
+    if (have) continue
+    out[at] = 0x10
+    out[at + 1] = 0x01
+    at += 2
+  }
+  return out.subarray(0, at)
+}
+
+/** One presence. */
 export function encodePresence(key: DigestKey, form: CidForm, have: boolean): Uint8Array {
-  const cid = cidBytes(key, form)
-  const length = 2 + cid.length + (have ? 0 : 2)
-  const out = new Uint8Array(2 + length)
-  out.set([0x22, length, 0x0a, cid.length])
-  out.set(cid, 4)
-  if (!have) out.set([0x10, 0x01], 4 + cid.length)
-  return out
+  return encodePresences([[key, { form, have }]], 1)
 }
 
 const sum = (parts: readonly Uint8Array[]): number => parts.reduce((total, part) => total + part.length, 0)

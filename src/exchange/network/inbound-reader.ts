@@ -1,4 +1,3 @@
-import type { MemoryAccount } from '../../budget/account.ts'
 import type { PeerIdText } from '../../model/index.ts'
 import { codeOf, type TimerWheel, type WheelTimer } from '../../util/index.ts'
 import { MessageDecoder } from '../message/decoder.ts'
@@ -6,6 +5,10 @@ import type { DecoderSink, MessageSummary, ReceivedBlock } from '../message/type
 import type { ExchangeTotals } from '../metrics.ts'
 import type { ExchangeOptions } from '../options.ts'
 import type { ExchangeStream } from './network.ts'
+import type { ReceiveAccount } from './receive-account.ts'
+
+/** What a message costs at least, bytes, however short it is. */
+const LEAST_MESSAGE_BYTES = 64
 
 export interface InboundEvents {
   admit(peer: PeerIdText, length: number): 'take' | 'skip'
@@ -13,12 +16,23 @@ export interface InboundEvents {
   skipped(peer: PeerIdText, length: number): void
   /** Bytes of an admitted block arrived. */
   progress(peer: PeerIdText, bytes: number): void
-  /** A block broke off after so many bytes; `blame` when the peer is the cause. */
-  partial(peer: PeerIdText, bytes: number, blame: boolean): void
+  partial(peer: PeerIdText, block: BrokenBlock): void
+  /** So many bytes came that belong to no block: wants, presences, framing. */
+  words(peer: PeerIdText, bytes: number): void
   message(peer: PeerIdText, summary: MessageSummary): void
-  /** The bytes were no bitswap, or too long. */
+  /** The bytes were no bitswap, or too long, or too slow. */
   broken(peer: PeerIdText, reason: 'malformed' | 'oversize' | 'slow'): void
   closed(reader: InboundReader): void
+}
+
+/** A block that broke off. */
+export interface BrokenBlock {
+  /** Bytes that were read of it. */
+  readonly bytes: number
+  /** The peer is the cause. */
+  readonly blame: boolean
+  /** False when nobody can have asked for it. */
+  readonly admitted: boolean
 }
 
 export interface InboundComponents {
@@ -26,44 +40,6 @@ export interface InboundComponents {
   readonly totals: ExchangeTotals
   readonly receive: ReceiveAccount
   readonly events: InboundEvents
-}
-
-/** Bytes of blocks on their way in; who finds no room waits, in order. */
-export class ReceiveAccount {
-  readonly #account: MemoryAccount
-  #waiting = new Map<InboundReader, number>()
-
-  constructor(account: MemoryAccount) {
-    this.#account = account
-  }
-
-  get reservedBytes(): number {
-    return this.#account.reservedBytes
-  }
-
-  /** True when reserved; otherwise the reader is called back by `granted`. */
-  reserve(reader: InboundReader, bytes: number): boolean {
-    if (this.#waiting.size === 0 && this.#account.tryReserve(bytes)) return true
-    this.#waiting.set(reader, bytes)
-    return false
-  }
-
-  release(bytes: number): void {
-    this.#account.release(bytes)
-    this.#grant()
-  }
-
-  forget(reader: InboundReader): void {
-    if (this.#waiting.delete(reader)) this.#grant()
-  }
-
-  #grant(): void {
-    for (const [reader, bytes] of this.#waiting) {
-      if (!this.#account.tryReserve(bytes)) return
-      this.#waiting.delete(reader)
-      reader.granted()
-    }
-  }
 }
 
 /**
@@ -82,8 +58,15 @@ export class InboundReader {
   #read = 0
   #skipping = false
   #reservation: 'none' | 'waiting' | 'held' = 'none'
+  /** Of the present block, or of what stands between blocks. */
   #startedAt = 0
   #lastByteAt = 0
+  /** Of the present message. */
+  #messageAt = 0
+  #messageBytes = 0
+  /** Bytes read since the last report of words that are none: the blocks' own. */
+  #notWords = 0
+  #messages = 0
   #open = true
 
   constructor(
@@ -95,20 +78,28 @@ export class InboundReader {
     this.#options = use.options
     this.#stream = use.stream
     const sink: DecoderSink = {
-      blockStart: (length) => this.#blockStart(length),
+      // What is left of a chunk after the stream was given up is nobody's.
+      blockStart: (length) => (this.#open ? this.#blockStart(length) : 'skip'),
       blockBytes: (count) => {
         this.#read += count
-        if (!this.#skipping) components.events.progress(this.peer, count)
+        this.#notWords += count
+        if (this.#open && !this.#skipping) components.events.progress(this.peer, count)
       },
       blockEnd: (block) => {
+        if (!this.#open) return
         this.#blockOver()
         components.events.block(this.peer, block)
       },
       blockSkipped: (length) => {
+        if (!this.#open) return
         this.#blockOver()
         components.events.skipped(this.peer, length)
       },
       message: (summary) => {
+        if (!this.#open) return
+        this.#messages += 1
+        this.#messageAt = components.wheel.now()
+        this.#messageBytes = 0
         components.totals.messagesReceived += 1
         components.events.message(this.peer, summary)
       }
@@ -129,8 +120,16 @@ export class InboundReader {
   /** The receive account has room for the block now. */
   granted(): void {
     this.#reservation = 'held'
-    this.#lastByteAt = this.#components.wheel.now()
-    if (this.#open) this.#stream.resume()
+    // The wait was ours: the clocks of the block and of its message go on from here.
+    const now = this.#components.wheel.now()
+    const waited = now - this.#lastByteAt
+    this.#startedAt = now
+    this.#messageAt += waited
+    this.#lastByteAt = now
+    // In a turn of its own: another stream's block has just ended, and its reader is not done.
+    queueMicrotask(() => {
+      if (this.#open && this.#reservation !== 'waiting') this.#stream.resume()
+    })
   }
 
   /** Gives the stream up; a block that was under way counts as partial. */
@@ -141,7 +140,11 @@ export class InboundReader {
   #onData(chunk: Uint8Array): void {
     if (!this.#open) return
     this.#lastByteAt = this.#components.wheel.now()
-    if (this.#decoder.idle) this.#startedAt = this.#lastByteAt
+    if (this.#decoder.idle) {
+      this.#startedAt = this.#lastByteAt
+      this.#messageAt = this.#lastByteAt
+    }
+    this.#messageBytes += chunk.length
     try {
       this.#decoder.push(chunk)
     } catch (error) {
@@ -153,7 +156,15 @@ export class InboundReader {
       this.#components.events.broken(this.peer, reason)
       return
     }
+    this.#reportWords(chunk.length)
     if (this.#open && !this.#decoder.idle && this.#timer === undefined) this.#watch()
+  }
+
+  #reportWords(bytes: number): void {
+    const words = Math.max(bytes - this.#notWords, this.#messages * LEAST_MESSAGE_BYTES)
+    this.#notWords = 0
+    this.#messages = 0
+    if (words > 0) this.#components.events.words(this.peer, words)
   }
 
   #blockStart(length: number): 'take' | 'skip' {
@@ -163,11 +174,14 @@ export class InboundReader {
     this.#skipping = verdict === 'skip'
     this.#startedAt = this.#components.wheel.now()
     if (this.#skipping) return verdict
-    if (this.#components.receive.reserve(this, length)) this.#reservation = 'held'
-    else {
-      this.#reservation = 'waiting'
-      this.#stream.pause()
+    const reserved = this.#components.receive.reserve(this, length)
+    if (reserved === 'refused') {
+      this.#components.totals.refusals.receive += 1
+      this.#stop('too many blocks at a time', false)
+      return 'skip'
     }
+    this.#reservation = reserved
+    if (reserved === 'waiting') this.#stream.pause()
     return verdict
   }
 
@@ -181,7 +195,7 @@ export class InboundReader {
   #freeReservation(length: number): void {
     const state = this.#reservation
     this.#reservation = 'none'
-    if (state === 'held') this.#components.receive.release(length)
+    if (state === 'held') this.#components.receive.release(this.peer, length)
     else if (state === 'waiting') {
       this.#components.receive.forget(this)
       if (this.#open) this.#stream.resume()
@@ -194,6 +208,8 @@ export class InboundReader {
     this.#timer = wheel.schedule(this.#options.client.stallMs / 2, () => {
       this.#timer = undefined
       if (!this.#open || this.#decoder.idle) return
+      // What others of the memory budget give back is not told: asked for at every look.
+      if (this.#reservation === 'waiting') this.#components.receive.retry()
       if (this.#reservation !== 'waiting' && this.#tooSlow(wheel.now())) {
         this.#components.totals.refusals.slow += 1
         this.#stop('too slow', true)
@@ -204,6 +220,10 @@ export class InboundReader {
 
   #tooSlow(now: number): boolean {
     const { client, streams } = this.#options
+    // A message of many small blocks, each in time, must come to an end as well.
+    const messageAge = now - this.#messageAt
+    const dribbles = (this.#messageBytes * 1000) / messageAge < client.minRateBytes
+    if (messageAge >= streams.messageTimeoutMs && dribbles) return true
     const age = now - this.#startedAt
     if (this.#length < 0) return age >= streams.messageTimeoutMs
     if (now - this.#lastByteAt >= client.stallMs) return true
@@ -220,6 +240,6 @@ export class InboundReader {
     if (length >= 0) this.#freeReservation(length)
     this.#stream.abort(reason)
     events.closed(this)
-    if (length >= 0) events.partial(this.peer, read, blame)
+    if (length >= 0) events.partial(this.peer, { bytes: read, blame, admitted: !this.#skipping })
   }
 }

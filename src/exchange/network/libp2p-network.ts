@@ -206,7 +206,7 @@ class Libp2pStream implements ExchangeStream {
     stream.addEventListener('message', (event: { data: Uint8Array | Uint8ArrayList }) => {
       const data = event.data
       if (data instanceof Uint8Array) events.data(data)
-      else for (const chunk of data) events.data(chunk)
+      else this.#deliver(data, events)
     })
     if (stream.status !== 'open' && stream.status !== 'closing') closed()
   }
@@ -236,6 +236,19 @@ class Libp2pStream implements ExchangeStream {
   abort(reason: string): void {
     this.#clear()
     this.#stream.abort(new Error(reason))
+  }
+
+  /** Chunk by chunk; what is left when the reader pauses goes back to where it came from. */
+  #deliver(data: Uint8ArrayList, events: StreamEvents): void {
+    let delivered = 0
+    for (const chunk of data) {
+      if (this.#stream.readStatus === 'paused') {
+        this.#stream.unshift(data.sublist(delivered))
+        return
+      }
+      delivered += chunk.length
+      events.data(chunk)
+    }
   }
 
   /** Gives the stream one frame after the other for as long as it takes them. */

@@ -123,7 +123,11 @@ export class OutboundStream {
     this.#unsupported = false
     const openedAt = this.#components.clock.now()
     stream.listen({
-      data: () => {},
+      // Whoever answers does so on a stream of its own: bytes on this one would be read for nothing, and by nobody bounded.
+      data: () => {
+        totals.refusals.malformed += 1
+        stream.abort('bytes on a stream that is only written to')
+      },
       ended: () => {},
       drain: () => this.#events.ready(),
       closed: () => {

@@ -1,12 +1,26 @@
 import type { DigestKey, PeerIdText } from '../../model/index.ts'
-import { encodeControl } from '../message/encoder.ts'
 import type { Timer } from '../../util/index.ts'
+import { type Answer, encodeControl, encodePresences } from '../message/encoder.ts'
+import { CID_V0, CID_V1_RAW, type CidForm } from '../message/types.ts'
 import type { StreamOptions } from '../options.ts'
 import { MessageStreams, type Outbound } from './message-streams.ts'
 import { type OutboundComponents, OutboundStream } from './outbound-stream.ts'
 
 /** Most entries in one message (boxo handles no more) and most presences beside them. */
 const ENTRIES_PER_MESSAGE = 1024
+const NOTHING = new Uint8Array(0)
+
+/** By form, then DONT_HAVE and HAVE: four objects for all that is ever said. */
+const PRESENCES: Readonly<Record<CidForm, readonly [Answer, Answer]>> = {
+  [CID_V0]: [
+    { form: CID_V0, have: false },
+    { form: CID_V0, have: true }
+  ],
+  [CID_V1_RAW]: [
+    { form: CID_V1_RAW, have: false },
+    { form: CID_V1_RAW, have: true }
+  ]
+}
 
 export interface LinkEvents {
   /** These wants have left our side. */
@@ -25,6 +39,9 @@ export interface LinkEvents {
  *
  * Control words of one turn, whatever sockets it read, are sent as one message, cancels first. Invariant: for a digest there waits at most one of
  * cancel and want, the later; boxo collapses a message's entries of one CID, and a cancel would swallow its want.
+ *
+ * A peer that does not read what it is told loses the stream, and with it what waited: answers it never took, and cancels of
+ * wants that it may serve for nothing.
  */
 export class PeerLink {
   readonly peer: PeerIdText
@@ -35,8 +52,10 @@ export class PeerLink {
   readonly #data: Outbound
   readonly #cancels = new Map<DigestKey, Uint8Array>()
   readonly #wants = new Map<DigestKey, Uint8Array>()
-  readonly #presences = new Map<DigestKey, Uint8Array>()
+  /** Not encoded before they leave: of those that wait there may be many. */
+  readonly #presences = new Map<DigestKey, Answer>()
   #leaving: DigestKey[] = []
+  #stall: Timer | undefined
   #flushSet = false
   #flushedAt = Number.NEGATIVE_INFINITY
   #pause: Timer | undefined
@@ -79,18 +98,21 @@ export class PeerLink {
 
   queueCancel(key: DigestKey, entry: Uint8Array): void {
     this.#wants.delete(key)
-    this.#cancels.set(key, entry)
     this.#components.totals.wantsCancelled += 1
+    if (this.#hasRoom(this.#cancels, key)) this.#cancels.set(key, entry)
     this.#flushSoon()
   }
 
-  queuePresence(key: DigestKey, presence: Uint8Array): void {
-    if (this.#presences.size >= this.#options.maxPresences && !this.#presences.has(key)) {
-      this.#components.totals.refusals.presences += 1
-      return
-    }
-    this.#presences.set(key, presence)
+  queuePresence(key: DigestKey, form: CidForm, have: boolean): void {
+    if (!this.#hasRoom(this.#presences, key)) return
+    this.#presences.set(key, PRESENCES[form][have ? 1 : 0])
     this.#flushSoon()
+  }
+
+  #hasRoom(words: ReadonlyMap<DigestKey, unknown>, key: DigestKey): boolean {
+    if (words.size < this.#options.maxPresences || words.has(key)) return true
+    this.#components.totals.refusals.presences += 1
+    return false
   }
 
   /** Opens the data stream if it is not open; `dataReady` tells when. */
@@ -120,6 +142,7 @@ export class PeerLink {
   close(): void {
     this.#closed = true
     this.#pause?.cancel()
+    this.#stall?.cancel()
     this.#cancels.clear()
     this.#wants.clear()
     this.#presences.clear()
@@ -141,7 +164,7 @@ export class PeerLink {
   /** Answers leave as messages of their own, at once. */
   #sendPresences(): void {
     while (this.#presences.size > 0) {
-      if (!this.#data.send([encodeControl([], take(this.#presences, ENTRIES_PER_MESSAGE))])) return
+      if (!this.#data.send([encodeControl([], [this.#takePresences()])])) return
       this.#components.totals.messagesSent += 1
     }
   }
@@ -173,14 +196,38 @@ export class PeerLink {
       const keys: DigestKey[] = []
       const entries = [...take(this.#cancels, ENTRIES_PER_MESSAGE)]
       entries.push(...take(this.#wants, ENTRIES_PER_MESSAGE - entries.length, keys))
-      const presences = this.#options.perMessage ? [] : take(this.#presences, ENTRIES_PER_MESSAGE)
+      const presences = this.#options.perMessage ? NOTHING : this.#takePresences()
       // Remembered before sending: if the stream breaks now, `controlLost` has them asked again.
       this.#leaving.push(...keys)
-      if (!this.#control.send([encodeControl(entries, presences)])) return
+      if (!this.#control.send([encodeControl(entries, [presences])])) return
       this.#components.totals.messagesSent += 1
       this.#flushedAt = this.#components.clock.now()
+      this.#stall?.cancel()
+      this.#stall = undefined
     }
+    if (this.#waiting > 0) this.#watch()
     this.#reportLeft()
+  }
+
+  #takePresences(): Uint8Array {
+    const presences = this.#presences
+    const count = Math.min(presences.size, ENTRIES_PER_MESSAGE)
+    const encoded = encodePresences(presences.entries().take(count), count)
+    if (count === presences.size) presences.clear()
+    else for (const key of presences.keys().take(count)) presences.delete(key)
+    return encoded
+  }
+
+  /** Words wait behind words that do not leave: given up unless one more message can go meanwhile. */
+  #watch(): void {
+    this.#stall ??= this.#components.clock.setTimer(this.#options.controlStallMs, () => {
+      this.#stall = undefined
+      if (this.#waiting === 0 || !this.#control.isOpen) return
+      this.#components.totals.refusals['write-stall'] += 1
+      this.#cancels.clear()
+      this.#presences.clear()
+      this.#control.reset('the peer does not read')
+    })
   }
 
   #onControlReady(): void {

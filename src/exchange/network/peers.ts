@@ -8,11 +8,18 @@ import type { ExchangeStream } from './network.ts'
 import type { OutboundComponents } from './outbound-stream.ts'
 import { type LinkEvents, PeerLink } from './peer-link.ts'
 
+/** Bytes of words that a block takes: its want or what stands around it, and an answer. */
+const WORDS_PER_BLOCK = 128
+
 /** Everything that belongs to one connected peer; freed as a whole. */
 interface ConnectedPeer {
   readonly link: PeerLink
   readonly readers: Set<InboundReader>
   readonly inbound: TokenBucket
+  /** Bytes that are no block's. */
+  readonly words: TokenBucket
+  /** Streams that were too slow. */
+  readonly slow: TokenBucket
   refused: number
 }
 
@@ -51,8 +58,27 @@ export class Peers {
     const { streams } = this.#options
     const link = new PeerLink(outbound, peer, { options: streams, events: linkEvents(peer) })
     const inbound = new TokenBucket(clock, { capacity: streams.inboundBurst, perSecond: streams.inboundPerSecond })
-    this.#peers.set(peer, { link, readers: new Set(), inbound, refused: 0 })
+    const words = new TokenBucket(clock, { capacity: streams.wordBurstBytes, perSecond: streams.wordBytesPerSecond })
+    const slow = new TokenBucket(clock, { capacity: streams.slowBurst, perSecond: streams.slowPerSecond })
+    this.#peers.set(peer, { link, readers: new Set(), inbound, words, slow, refused: 0 })
     return true
+  }
+
+  /** Bytes of a peer that belong to no block: nobody needs many of them, and each costs time to read. */
+  words(peer: PeerIdText, bytes: number): void {
+    if (this.#peers.get(peer)?.words.tryTake(bytes) !== false) return
+    this.#components.totals.refusals.words += 1
+    this.#components.penalise(peer, 'message flood')
+  }
+
+  /** What it said led, or will lead, to a block: such words are no flood. */
+  useful(peer: PeerIdText, wants: number): void {
+    this.#peers.get(peer)?.words.give(wants * WORDS_PER_BLOCK)
+  }
+
+  /** A stream of this peer was too slow. Now and then that happens to anybody. */
+  slow(peer: PeerIdText): void {
+    if (this.#peers.get(peer)?.slow.tryTake(1) === false) this.#components.penalise(peer, 'slow streams')
   }
 
   disconnected(peer: PeerIdText): void {

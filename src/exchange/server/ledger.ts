@@ -1,6 +1,6 @@
 import type { DigestKey, PeerIdText } from '../../model/index.ts'
 import type { Clock } from '../../util/index.ts'
-import type { CidForm } from '../message/types.ts'
+import type { CidForm, WantEntry } from '../message/types.ts'
 import type { ServerOptions } from '../options.ts'
 import { TokenBucket } from '../token-bucket.ts'
 
@@ -22,6 +22,7 @@ export interface LedgerWant {
   type: 'block' | 'have'
   sendDontHave: boolean
   ackQueued: boolean
+  /** Changed by the ledger alone. */
   state: LedgerWantState
   hot: boolean
   /** Bytes, once the store has said. */
@@ -31,9 +32,16 @@ export interface LedgerWant {
 }
 
 /** A want and the time since it was queued, seconds. */
-export interface Served {
+interface Waited {
   readonly hot: boolean
   readonly seconds: number
+}
+
+/** A want whose block was given to its peer's stream. */
+export interface Served extends Waited {
+  readonly peer: PeerIdText
+  /** It was sent already within the last minute. */
+  readonly repeated: boolean
 }
 
 /** A first-in first-out queue of digests from which any may be taken out. */
@@ -73,6 +81,8 @@ export class PeerLedger {
   readonly wants = new Map<DigestKey, LedgerWant>()
   readonly hotQueue = new DigestQueue()
   readonly coldQueue = new DigestQueue()
+  /** What cannot be served, oldest first. */
+  readonly #waiting = new DigestQueue()
   readonly entryBucket: TokenBucket
   readonly #clock: Clock
   readonly #options: ServerOptions
@@ -83,6 +93,8 @@ export class PeerLedger {
   /** A load or write is under way for this peer. */
   busy = false
   gone = false
+  /** Streams lost for not being read since one was last read to its end. */
+  writeStalls = 0
 
   constructor(peer: PeerIdText, clock: Clock, options: ServerOptions) {
     this.peer = peer
@@ -95,14 +107,30 @@ export class PeerLedger {
     })
   }
 
+  /** A new want, in no queue yet. */
+  add({ key, form, wantType, sendDontHave, ackQueued }: WantEntry): LedgerWant {
+    const want: LedgerWant = {
+      key,
+      form,
+      type: wantType,
+      sendDontHave,
+      ackQueued,
+      state: 'waiting',
+      hot: false,
+      size: undefined,
+      queuedAt: undefined
+    }
+    this.wants.set(key, want)
+    return want
+  }
+
   /** The queue a want stands in. */
   queueOf(want: LedgerWant): DigestQueue {
     return want.hot ? this.hotQueue : this.coldQueue
   }
 
   enqueue(want: LedgerWant, hot: boolean): void {
-    this.hotQueue.delete(want.key)
-    this.coldQueue.delete(want.key)
+    this.#unlist(want.key)
     want.hot = hot
     want.queuedAt ??= this.#clock.now()
     want.state = 'queued'
@@ -114,27 +142,44 @@ export class PeerLedger {
     return Math.max(this.#waited(this.hotQueue.peek()).seconds, this.#waited(this.coldQueue.peek()).seconds)
   }
 
+  /** The block is not here: the want stays until it is. */
+  wait(want: LedgerWant): void {
+    this.#unlist(want.key)
+    want.state = 'waiting'
+    this.#waiting.push(want.key)
+  }
+
+  /** The store is asked, or the bytes are read: the want stands in no queue meanwhile. */
+  begin(want: LedgerWant, state: 'looking' | 'loading'): void {
+    this.#unlist(want.key)
+    want.state = state
+  }
+
   remove(key: DigestKey): void {
     this.wants.delete(key)
+    this.#unlist(key)
+  }
+
+  /** The want that has been found unservable for longest, to make room for a newer one. */
+  unservable(): DigestKey | undefined {
+    return this.#waiting.peek()
+  }
+
+  #unlist(key: DigestKey): void {
     this.hotQueue.delete(key)
     this.coldQueue.delete(key)
+    this.#waiting.delete(key)
   }
 
-  /** The oldest want that cannot be served, to make room for a newer one. */
-  unservable(): LedgerWant | undefined {
-    for (const want of this.wants.values()) if (want.state === 'waiting') return want
-    return undefined
-  }
-
-  /** To be called while the want is still there; says how long it waited. */
+  /** To be called while the want is still there. */
   noteSent(key: DigestKey): Served {
-    this.#recent.delete(key)
+    const repeated = this.#recent.delete(key)
     this.#recent.set(key, this.#clock.now())
     for (const [oldest, at] of this.#recent) {
       if (this.#recent.size <= RECENT && this.#clock.now() - at < RECENT_MS) break
       this.#recent.delete(oldest)
     }
-    return this.#waited(key)
+    return { ...this.#waited(key), peer: this.peer, repeated }
   }
 
   /** The stream broke: what was sent may never have come, so it may be asked for again. */
@@ -155,7 +200,7 @@ export class PeerLedger {
     return this.#repeatBucket.tryTake(bytes) ? 'paid' : 'refused'
   }
 
-  #waited(key: DigestKey | undefined): Served {
+  #waited(key: DigestKey | undefined): Waited {
     const want = key === undefined ? undefined : this.wants.get(key)
     const now = this.#clock.now()
     return { hot: want?.hot === true, seconds: (now - (want?.queuedAt ?? now)) / 1000 }

@@ -1,18 +1,18 @@
 import type { MemoryAccount } from '../../budget/account.ts'
 import { type Blob, BlobCid, type DigestKey, type PeerIdText } from '../../model/index.ts'
 import type { Clock, NextTurn, TimerWheel } from '../../util/index.ts'
-import { encodePresence } from '../message/encoder.ts'
-import type { MessageSummary, WantEntry } from '../message/types.ts'
+import type { CidForm, MessageSummary, WantEntry } from '../message/types.ts'
 import type { ExchangeTotals } from '../metrics.ts'
 import type { ServerOptions } from '../options.ts'
 import { InFlight } from './in-flight.ts'
 import { type LedgerWant, PeerLedger, type Served } from './ledger.ts'
 import { Lookups } from './lookups.ts'
 import { Scheduler, type Turn } from './scheduler.ts'
+import { Wanters } from './wanters.ts'
 import { BlockWriter, type DataLink, type Outgoing } from './writer.ts'
 
 export interface ServerLink extends DataLink {
-  queuePresence(key: DigestKey, presence: Uint8Array): void
+  queuePresence(key: DigestKey, form: CidForm, have: boolean): void
 }
 
 /** Where blobs are read. Errors are taken for absence: the asker goes elsewhere. */
@@ -32,6 +32,8 @@ export interface ServerComponents {
   /** A block was given to its peer's stream. */
   readonly onServed: (served: Served) => void
   readonly rttMs: (peer: PeerIdText) => number | undefined
+  /** The peer breaks rules again and again: it is to be disconnected. */
+  readonly penalise: (peer: PeerIdText, reason: string) => void
 }
 
 interface Customer {
@@ -56,9 +58,8 @@ export class ExchangeServer {
   readonly #inFlight: InFlight
   readonly #scheduler: Scheduler
   readonly #peers = new Map<PeerIdText, Customer>()
-  /** Who wants a digest: the reverse of the ledgers. */
-  readonly #wanters = new Map<DigestKey, Set<PeerLedger>>()
-  readonly #lookups: Lookups
+  readonly #wanters = new Wanters()
+  readonly #lookups: Lookups<PeerLedger>
   #turnSet = false
   /** The send account was full; set until a block has left. */
   #full = false
@@ -72,7 +73,7 @@ export class ExchangeServer {
       this.#turnSoon()
     })
     this.#scheduler = new Scheduler(options)
-    this.#lookups = new Lookups(options.maxLookups)
+    this.#lookups = new Lookups({ concurrent: options.maxLookups, perOwner: options.maxWantsPerPeer })
   }
 
   get ledgerWants(): number {
@@ -131,6 +132,7 @@ export class ExchangeServer {
     ledger.gone = true
     this.#peers.delete(peer)
     this.#scheduler.remove(ledger)
+    this.#lookups.forget(ledger)
     for (const key of [...ledger.wants.keys()]) this.#remove(ledger, key)
     writer.lost()
     this.#turnSoon()
@@ -157,7 +159,7 @@ export class ExchangeServer {
   /** The store answers for these now: whoever waits for them is served. */
   appeared(keys: readonly DigestKey[]): void {
     for (const key of keys) {
-      for (const ledger of this.#wanters.get(key) ?? []) {
+      for (const ledger of this.#wanters.of(key)) {
         const want = ledger.wants.get(key)
         if (want !== undefined && (want.state === 'waiting' || want.state === 'looking'))
           this.#onPresent(ledger, want, true)
@@ -167,7 +169,8 @@ export class ExchangeServer {
 
   /** The peer's data stream is open, or has taken bytes. */
   dataReady(peer: PeerIdText): void {
-    this.#peers.get(peer)?.writer.settle()
+    const served = this.#peers.get(peer)
+    if (served?.writer.settle() === true) served.ledger.writeStalls = 0
     this.#turnSoon()
   }
 
@@ -216,9 +219,9 @@ export class ExchangeServer {
         if (entry.sendDontHave) this.#presence(served, entry, false)
         return
       }
-      this.#remove(ledger, victim.key)
+      this.#remove(ledger, victim)
     }
-    if (this.#lookups.full) {
+    if (this.#lookups.full(ledger)) {
       this.#refuse(served, entry, 'lookups')
       return
     }
@@ -231,33 +234,19 @@ export class ExchangeServer {
     known.form = entry.form
     known.sendDontHave = entry.sendDontHave
     known.ackQueued = entry.ackQueued
-    if (known.state === 'waiting' && !this.#lookups.full) this.#look(served, known)
+    if (known.state === 'waiting' && !this.#lookups.full(served.ledger)) this.#look(served, known)
     else if (known.state === 'queued' && known.ackQueued) this.#presence(served, known, true)
   }
 
   #register(ledger: PeerLedger, entry: WantEntry): LedgerWant {
-    const want: LedgerWant = {
-      key: entry.key,
-      form: entry.form,
-      type: entry.wantType,
-      sendDontHave: entry.sendDontHave,
-      ackQueued: entry.ackQueued,
-      state: 'waiting',
-      hot: false,
-      size: undefined,
-      queuedAt: undefined
-    }
-    ledger.wants.set(want.key, want)
-    const wanters = this.#wanters.get(want.key)
-    if (wanters === undefined) this.#wanters.set(want.key, new Set([ledger]))
-    else wanters.add(ledger)
+    const want = ledger.add(entry)
+    this.#wanters.add(want.key, ledger)
     return want
   }
 
   #remove(ledger: PeerLedger, key: DigestKey): void {
     ledger.remove(key)
-    const wanters = this.#wanters.get(key)
-    if (wanters?.delete(ledger) === true && wanters.size === 0) this.#wanters.delete(key)
+    this.#wanters.remove(key, ledger)
   }
 
   #refuse(served: Customer, entry: WantEntry, reason: 'filter' | 'rate' | 'lookups' | 'repeat'): void {
@@ -267,20 +256,20 @@ export class ExchangeServer {
 
   #presence(served: Customer, want: Pick<LedgerWant, 'key' | 'form'>, have: boolean): void {
     this.#components.totals.presencesSent[have ? 'have' : 'dont-have'] += 1
-    served.link.queuePresence(want.key, encodePresence(want.key, want.form, have))
+    served.link.queuePresence(want.key, want.form, have)
   }
 
   #look(served: Customer, want: LedgerWant): void {
-    want.state = 'looking'
     const { ledger } = served
-    this.#lookups.add(async () => {
+    ledger.begin(want, 'looking')
+    this.#lookups.add(ledger, async () => {
       if (ledger.wants.get(want.key) !== want || want.state !== 'looking') return
       const size = await this.#components.blocks.getSize(BlobCid.fromKey(want.key)).catch(() => undefined)
       if (ledger.wants.get(want.key) !== want || want.state !== 'looking') return
       want.size = size
       if (size !== undefined) this.#onPresent(ledger, want, false)
       else {
-        want.state = 'waiting'
+        ledger.wait(want)
         if (want.sendDontHave) this.#presence(served, want, false)
       }
     })
@@ -342,7 +331,7 @@ export class ExchangeServer {
   async #serve(turn: Turn): Promise<void> {
     const { ledger } = turn
     const wants = turn.keys.map((key) => ledger.wants.get(key)).filter((want) => want !== undefined)
-    for (const want of wants) want.state = 'loading'
+    for (const want of wants) ledger.begin(want, 'loading')
     const blobs = await Promise.all(wants.map((want) => this.#load(want.key)))
     const served = this.#peers.get(ledger.peer)
     if (served === undefined || this.#stopped) return
@@ -363,11 +352,15 @@ export class ExchangeServer {
   #write(served: Customer, outgoing: readonly Outgoing[]): void {
     const { ledger, writer } = served
     const { totals, onServed } = this.#components
+    let fresh = 0
     for (const { blob } of outgoing) {
-      onServed(ledger.noteSent(blob.cid.key))
+      const sent = ledger.noteSent(blob.cid.key)
+      if (!sent.repeated) fresh += 1
+      onServed(sent)
       this.#remove(ledger, blob.cid.key)
     }
     if (!writer.write(outgoing)) return
+    ledger.entryBucket.give(fresh)
     for (const { blob } of outgoing) {
       totals.sentBlocks += 1
       totals.sentBytes += blob.bytes.length
@@ -382,7 +375,7 @@ export class ExchangeServer {
 
   /** It was here a moment ago: deleted meanwhile, or unreadable. The want stays. */
   #onVanished(served: Customer, want: LedgerWant): void {
-    want.state = 'waiting'
+    served.ledger.wait(want)
     want.size = undefined
     if (want.sendDontHave) this.#presence(served, want, false)
   }
@@ -390,10 +383,13 @@ export class ExchangeServer {
   #onStall(peer: PeerIdText): void {
     const served = this.#peers.get(peer)
     if (served === undefined) return
+    const { ledger } = served
     this.#components.totals.refusals['write-stall'] += 1
     // What is under way goes with the queue; a reset alone would have it sent again.
     served.writer.lost()
-    for (const key of [...served.ledger.wants.keys()]) this.#remove(served.ledger, key)
+    for (const key of [...ledger.wants.keys()]) this.#remove(ledger, key)
     served.link.resetData('the peer does not read')
+    ledger.writeStalls += 1
+    if (ledger.writeStalls >= this.#options.maxWriteStalls) this.#components.penalise(peer, 'does not read')
   }
 }

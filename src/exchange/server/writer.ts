@@ -27,7 +27,7 @@ interface Pending {
 }
 
 export interface WriterEvents {
-  /** The stream took nothing for too long and was reset. */
+  /** The stream took too little for too long. */
   stalled(): void
   /** No longer counts as a write under way: done, or slow. */
   yielded(): void
@@ -35,7 +35,7 @@ export interface WriterEvents {
 
 /**
  * The blocks on their way to one peer. Each is held until the transport has taken its last byte; a write that takes long
- * gives up its place among the concurrent ones, and one that does not move at all loses its stream.
+ * gives up its place among the concurrent ones, and one that hardly moves loses its stream.
  */
 export class BlockWriter {
   readonly #link: DataLink
@@ -47,7 +47,7 @@ export class BlockWriter {
   #queued = 0
   #slowTimer: WheelTimer | undefined
   #stallTimer: WheelTimer | undefined
-  #unsentAtLook = 0
+  #leftAtLook = 0
 
   constructor(
     components: { link: DataLink; inFlight: InFlight; wheel: TimerWheel },
@@ -92,16 +92,17 @@ export class BlockWriter {
     return true
   }
 
-  /** The transport took bytes: releases the blocks that have left entirely. */
-  settle(): void {
-    const left = this.#queued - this.#link.dataUnsentBytes
+  /** The transport took bytes: releases the blocks that have left entirely. True when some were under way, and none is now. */
+  settle(): boolean {
+    const left = this.#left
     let done = 0
     while (done < this.#pending.length && (this.#pending[done]?.end ?? 0) <= left) done += 1
     for (const { key } of this.#pending.splice(0, done)) this.#inFlight.release(key)
-    if (this.#pending.length > 0) return
+    if (this.#pending.length > 0) return false
     this.#stallTimer?.cancel()
     this.#stallTimer = undefined
     if (this.#slowTimer !== undefined) this.#yield()
+    return done > 0
   }
 
   /** The stream is gone: releases everything and tells what had not left. */
@@ -124,12 +125,20 @@ export class BlockWriter {
 
   #watch(): void {
     if (this.#stallTimer !== undefined) return
-    this.#unsentAtLook = this.#link.dataUnsentBytes
-    this.#stallTimer = this.#wheel.schedule(this.#options.writeStallMs, () => {
+    const { writeStallMs, minSendRateBytes } = this.#options
+    this.#leftAtLook = this.#left
+    this.#stallTimer = this.#wheel.schedule(writeStallMs, () => {
       this.#stallTimer = undefined
       if (this.#pending.length === 0) return
-      if (this.#link.dataUnsentBytes < this.#unsentAtLook) this.#watch()
+      // Counted by what has left: what is unsent also grows, with every block that is added behind.
+      const taken = this.#left - this.#leftAtLook
+      if (taken >= (minSendRateBytes * writeStallMs) / 1000) this.#watch()
       else this.#events.stalled()
     })
+  }
+
+  /** Bytes of the stream that the transport has taken. */
+  get #left(): number {
+    return this.#queued - this.#link.dataUnsentBytes
   }
 }

@@ -6,6 +6,7 @@ export interface BenchOptions {
   readonly rounds?: number
   readonly contenders?: readonly ContenderName[]
   readonly nodes?: readonly number[]
+  readonly modes?: readonly string[]
   readonly producers?: number
   readonly seconds?: number
   readonly warmUp?: number

@@ -32,6 +32,8 @@ export interface Contender {
 }
 
 export interface LaunchOptions {
+  /** Another program than the contender's own, of `test/perf/peers`; at the lowest priority, as if on a machine of its own. */
+  readonly hostile?: boolean
   /** Core to stay on; no other when undefined. */
   readonly core: number | undefined
   readonly nodeFlags: readonly string[]
@@ -81,29 +83,37 @@ export function canPin(): boolean {
 
 async function sealsync(name: string, policy: 'assigned' | 'classic'): Promise<Contender> {
   const { version } = readJson(join(ROOT, 'package.json')) as { version: string }
-  const peer = await bundledPeer()
+  const peers = await bundledPeers()
   return {
     name,
     version: `sealsync ${version}`,
-    launch: ({ core, nodeFlags }) =>
-      pinned({ file: process.execPath, args: [...NODE_FLAGS, ...nodeFlags, peer], env: ENVIRONMENT }, core),
+    launch: ({ core, nodeFlags, hostile = false }) => {
+      const node = [process.execPath, ...NODE_FLAGS, ...nodeFlags, hostile ? peers.hostile : peers.own]
+      const [file = '', ...args] = hostile ? ['nice', '-n', '19', ...node] : node
+      return pinned({ file, args, env: ENVIRONMENT }, core)
+    },
     listen: { policy },
     want: {}
   }
 }
 
-let bundled: Promise<string> | undefined
+interface BundledPeers {
+  readonly own: string
+  readonly hostile: string
+}
 
-/** Our peer as it ships: one bundle. Within the repository, where it finds the packages that stay outside. */
-function bundledPeer(): Promise<string> {
+let bundled: Promise<BundledPeers> | undefined
+
+/** Our peer as it ships: in one bundle with its hostile twin. Within the repository, where it finds the packages that stay outside. */
+function bundledPeers(): Promise<BundledPeers> {
   const folder = join(ROOT, '.cache', 'bench', String(process.pid))
   bundled ??= (async () => {
     process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-    const source = join(ROOT, 'test', 'perf', 'peers', 'sealsync-peer.ts')
+    const sources = ['sealsync-peer.ts', 'hostile-peer.ts'].map((file) => join(ROOT, 'test', 'perf', 'peers', file))
     const script = join(ROOT, 'build', 'build.mjs')
-    const { code, output } = await run(process.execPath, [script, '--outdir', folder, source], ROOT)
+    const { code, output } = await run(process.execPath, [script, '--outdir', folder, ...sources], ROOT)
     if (code !== 0) throw new Error(`our peer cannot be bundled: ${output.trim()}`)
-    return join(folder, 'sealsync-peer.js')
+    return { own: join(folder, 'sealsync-peer.js'), hostile: join(folder, 'hostile-peer.js') }
   })()
   return bundled
 }

@@ -11,6 +11,8 @@ export interface NodePlan {
   readonly core?: number | undefined
   /** Everything to and from it passes a link of so many bytes a second. */
   readonly bytesPerSecond?: number
+  /** A peer of the table that can go bad. */
+  readonly hostile?: boolean
 }
 
 export interface MeshPlan {
@@ -52,8 +54,8 @@ export class Mesh {
     const processes: PeerProcess[] = []
     const relays: Relay[] = []
     try {
-      for (const { core } of plan.nodes) {
-        processes.push(new PeerProcess(plan.contender.launch({ core, nodeFlags: plan.nodeFlags ?? [] })))
+      for (const { core, hostile = false } of plan.nodes) {
+        processes.push(new PeerProcess(plan.contender.launch({ core, hostile, nodeFlags: plan.nodeFlags ?? [] })))
       }
       const listening = await Promise.all(
         processes.map((process, at) => process.call<ListenOutput>('listen', listenInput(plan, plan.nodes[at])))
@@ -87,6 +89,7 @@ function listenInput(plan: MeshPlan, node: NodePlan | undefined): ListenInput {
   return {
     ...plan.contender.listen,
     ...(plan.security === undefined ? {} : { security: plan.security }),
+    ...(node?.hostile === true ? { forgiving: true } : {}),
     ...(node?.keep === undefined ? {} : { keep: node.keep })
   }
 }

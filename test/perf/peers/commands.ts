@@ -20,6 +20,8 @@ export interface ListenInput {
    * every libp2p reads, to whoever dials.
    */
   readonly channel?: 'staked' | 'public' | 'plain'
+  /** sealsync: whatever others send is put up with, for a peer that provokes it. */
+  readonly forgiving?: boolean
   /** boxo: long timeouts, as celestia-node sets them. */
   readonly patient?: boolean
 }
@@ -75,4 +77,22 @@ export interface StatsOutput {
   /** Most bytes held for sending at one time, where the peer can tell. */
   readonly sendBytesPeak?: number
   readonly loopLagP99Ms?: number
+  /** Peers disconnected for misbehaving, by reason, where the peer can tell. */
+  readonly cooldowns?: Readonly<Record<string, number>>
+}
+
+/** Of the hostile peer alone. */
+export interface AttackInput {
+  readonly mode: string
+  /** Whom it is aimed at; what goes wrong in an answer goes wrong for everybody. */
+  readonly target: string
+  /** Digests of blobs that the target has. */
+  readonly cids: readonly string[]
+}
+
+export interface CalmOutput {
+  /** What it did: wants, messages, streams, blocks or words, whichever its mode counts. */
+  readonly done: number
+  /** How often it had to wait for a connection. */
+  readonly shutOut: number
 }

@@ -150,7 +150,7 @@ describe("boxo's way of asking", () => {
     asker.says(second!, true)
     assert.deepEqual(await asker.said(), ['0 want-block'])
     asker.leaves(first!)
-    asker.client.partial(first!, 50, false)
+    asker.client.partial(first!, { bytes: 50, blame: false, admitted: true })
     assert.deepEqual(await asker.said(), ['0 want-have', '1 want-block'])
   })
 })

@@ -136,8 +136,8 @@ describe('words of a conventional node', () => {
     control.unsentBytes = 0
     link.queueWant(key('b'), new Uint8Array([10, 1, 2]))
     link.queueCancel(key('a'), new Uint8Array([10, 1, 3]))
-    link.queuePresence(key('c'), new Uint8Array([34, 1, 1]))
-    link.queuePresence(key('d'), new Uint8Array([34, 1, 2]))
+    link.queuePresence(key('c'), CID_V0, true)
+    link.queuePresence(key('d'), CID_V0, false)
     await clock.run(15)
     // Both answers in one message, on a second stream; the words still wait.
     assert.deepEqual([control?.sent.length, opened.length, opened[1]?.sent.length], [1, 2, 1])

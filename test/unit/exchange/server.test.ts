@@ -2,103 +2,21 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { ByteAccount } from '#src/exchange/byte-account.ts'
-import { CID_V0, type WantEntry } from '#src/exchange/message/types.ts'
-import { ExchangeTotals } from '#src/exchange/metrics.ts'
-import { defaultExchangeOptions, type ServerOptions } from '#src/exchange/options.ts'
+import { CID_V0 } from '#src/exchange/message/types.ts'
+import { defaultExchangeOptions } from '#src/exchange/options.ts'
 import { InFlight } from '#src/exchange/server/in-flight.ts'
-import { type LedgerWant, PeerLedger, type Served } from '#src/exchange/server/ledger.ts'
+import { type LedgerWant, PeerLedger } from '#src/exchange/server/ledger.ts'
 import { Scheduler } from '#src/exchange/server/scheduler.ts'
-import { ExchangeServer } from '#src/exchange/server/server.ts'
-import { type Blob, blobOf, type DigestKey, type PeerIdText } from '#src/model/index.ts'
-import { defaultTimerWheelOptions, TimerWheel } from '#src/util/index.ts'
+import { blobOf, type DigestKey } from '#src/model/index.ts'
 import { VirtualClock } from '#test/support/virtual-clock.ts'
-import { MemoryBlobs, seededBlob } from '#test/support/exchange/memory-blobs.ts'
+import { seededBlob } from '#test/support/exchange/memory-blobs.ts'
+import { peer, serverBench, type TestLink } from '#test/support/exchange/server-bench.ts'
 
 const limits = defaultExchangeOptions.server
-const peer = (name: string): PeerIdText => name as PeerIdText
-
-/** A link that takes everything at once unless it is told to hold. */
-class TestLink {
-  readonly sent: Uint8Array[] = []
-  readonly presences: string[] = []
-  dataOpen = true
-  dataUnsentBytes = 0
-  hold = false
-  needData(): void {}
-  resetData(): void {}
-  queuePresence(_: DigestKey, presence: Uint8Array): void {
-    // `10 01` at the end is DONT_HAVE; a HAVE leaves the field out.
-    this.presences.push(presence.length > 38 ? 'dont-have' : 'have')
-  }
-  sendData(parts: readonly Uint8Array[]): boolean {
-    this.sent.push(...parts)
-    if (this.hold) for (const part of parts) this.dataUnsentBytes += part.length
-    return true
-  }
-}
-
-interface Bench {
-  readonly clock: VirtualClock
-  readonly server: ExchangeServer
-  readonly blobs: MemoryBlobs
-  readonly totals: ExchangeTotals
-  readonly waits: readonly Served[]
-  readonly account: ByteAccount
-  readonly link: (name: string) => TestLink
-  readonly want: (name: string, cid: Pick<Blob, 'cid'>, change?: Partial<WantEntry>) => void
-}
-
-function bench(change: Partial<ServerOptions> = {}, allowed = true): Bench {
-  const clock = new VirtualClock()
-  const blobs = new MemoryBlobs()
-  const totals = new ExchangeTotals()
-  const waits: Served[] = []
-  const options = { ...limits, ...change }
-  const account = new ByteAccount('send', options.sendBytes)
-  const server = new ExchangeServer(
-    {
-      clock,
-      wheel: new TimerWheel(clock, defaultTimerWheelOptions),
-      nextTurn: (run) => clock.setTimer(0, run),
-      blocks: blobs,
-      requestFilter: () => allowed,
-      sendAccount: account,
-      totals,
-      onServed: (served) => waits.push(served),
-      rttMs: () => 10
-    },
-    options
-  )
-  const message = (name: string, entry: WantEntry): void =>
-    server.message(peer(name), { entries: [entry], presences: [], full: false, refused: 0 })
-  return {
-    clock,
-    server,
-    blobs,
-    totals,
-    waits,
-    account,
-    link(name) {
-      const link = new TestLink()
-      server.connected(peer(name), link)
-      return link
-    },
-    want: (name, { cid }, rest) =>
-      message(name, {
-        key: cid.key,
-        form: CID_V0,
-        wantType: 'block',
-        cancel: false,
-        sendDontHave: true,
-        ackQueued: false,
-        ...rest
-      })
-  }
-}
 
 describe('what a peer gets', () => {
   test('the block that is there; DONT_HAVE, and the block later, for one that is not', async () => {
-    const { link, want, server, blobs, clock, waits, totals } = bench()
+    const { link, want, server, blobs, clock, waits, totals } = serverBench()
     const [here, later] = [seededBlob(1, 100), seededBlob(2, 100)]
     blobs.put(here)
     const a = link('a')
@@ -117,7 +35,7 @@ describe('what a peer gets', () => {
   })
 
   test('a block that waits for its stream grows old, and its wait is told when it is sent', async () => {
-    const { link, want, server, blobs, clock, waits } = bench()
+    const { link, want, server, blobs, clock, waits } = serverBench()
     const [first, second] = [seededBlob(1, 300_000), seededBlob(2, 300_000)]
     blobs.put(first)
     blobs.put(second)
@@ -137,7 +55,7 @@ describe('what a peer gets', () => {
   })
 
   test('DONT_HAVE exactly when it was asked for', async () => {
-    const { link, want, clock } = bench()
+    const { link, want, clock } = serverBench()
     const a = link('a')
     want('a', seededBlob(1, 10), { sendDontHave: false })
     await clock.run(10)
@@ -145,7 +63,7 @@ describe('what a peer gets', () => {
   })
 
   test('HAVE for a want-have, now or later', async () => {
-    const { link, want, server, blobs, clock } = bench()
+    const { link, want, server, blobs, clock } = serverBench()
     const [here, later] = [seededBlob(1, 100), seededBlob(2, 100)]
     blobs.put(here)
     const a = link('a')
@@ -159,7 +77,7 @@ describe('what a peer gets', () => {
   })
 
   test('nothing but DONT_HAVE when the filter says no, and no want is kept', async () => {
-    const { link, want, server, blobs, clock, totals } = bench({}, false)
+    const { link, want, server, blobs, clock, totals } = serverBench({}, false)
     const blob = seededBlob(1, 100)
     blobs.put(blob)
     const a = link('a')
@@ -172,7 +90,7 @@ describe('what a peer gets', () => {
   })
 
   test('nothing after a cancel, not even when it comes while the block is being read', async () => {
-    const { link, want, server, blobs, clock } = bench()
+    const { link, want, server, blobs, clock } = serverBench()
     const blob = seededBlob(1, 100)
     blobs.put(blob)
     const a = link('a')
@@ -189,7 +107,7 @@ describe('what a peer gets', () => {
   })
 
   test('a cancel and a want of one message leave the want', async () => {
-    const { link, server, blobs, clock } = bench()
+    const { link, server, blobs, clock } = serverBench()
     const blob = seededBlob(1, 100)
     blobs.put(blob)
     const a = link('a')
@@ -208,7 +126,7 @@ describe('what a peer gets', () => {
   })
 
   test('HAVE for a queued block only when it asked to be told', async () => {
-    const { link, want, blobs, clock } = bench()
+    const { link, want, blobs, clock } = serverBench()
     const many = Array.from({ length: 4 }, (_, index) => seededBlob(index, 300_000))
     for (const blob of many) blobs.put(blob)
     const [a, b] = [link('a'), link('b')]
@@ -226,7 +144,7 @@ describe('what a peer gets', () => {
 
 describe('bounds', () => {
   test('1,000,000 wants of one peer: 1,024 are kept, what cannot be served makes room', async () => {
-    const { link, want, server, clock, totals } = bench({ entryBurst: 1e9 })
+    const { link, want, server, clock, totals } = serverBench({ entryBurst: 1e9 })
     link('a')
     for (let number = 0; number < 5000; number += 1) want('a', seededBlob(number, 8))
     await clock.run(50)
@@ -238,14 +156,14 @@ describe('bounds', () => {
   })
 
   test('entries beyond the rate are refused', () => {
-    const { link, want, totals } = bench({ entryBurst: 10, entriesPerSecond: 1 })
+    const { link, want, totals } = serverBench({ entryBurst: 10, entriesPerSecond: 1 })
     link('a')
     for (let number = 0; number < 30; number += 1) want('a', seededBlob(number, 8))
     assert.equal(totals.refusals.rate, 20)
   })
 
   test('one buffer, counted once, for any number of recipients', async () => {
-    const { link, want, server, blobs, clock, account } = bench({ maxConcurrentWrites: 8 })
+    const { link, want, server, blobs, clock, account } = serverBench({ maxConcurrentWrites: 8 })
     const blob = seededBlob(1, 600_000)
     blobs.put(blob)
     const links = ['a', 'b', 'c', 'd', 'e'].map((name) => link(name))
@@ -260,7 +178,7 @@ describe('bounds', () => {
   })
 
   test('bytes in flight stay within the account, and all is sent in the end', async () => {
-    const { link, want, server, blobs, clock, account } = bench({ sendBytes: 2_200_000, slowWriteMs: 1 })
+    const { link, want, server, blobs, clock, account } = serverBench({ sendBytes: 2_200_000, slowWriteMs: 1 })
     const links = new Map<string, TestLink>()
     const names = Array.from({ length: 8 }, (_, index) => `p${index}`)
     for (const name of names) {
@@ -285,7 +203,7 @@ describe('bounds', () => {
   })
 
   test('a want repeated at once is ignored, one repeated later is paid for', async () => {
-    const { link, want, blobs, clock, totals } = bench({ repeatBucketBytes: 2000, repeatBytesPerSecond: 1 })
+    const { link, want, blobs, clock, totals } = serverBench({ repeatBucketBytes: 2000, repeatBytesPerSecond: 1 })
     const blob = seededBlob(1, 1000)
     blobs.put(blob)
     const a = link('a')

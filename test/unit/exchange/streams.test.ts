@@ -31,6 +31,9 @@ class EndingStream implements ExchangeStream {
   abort(): void {
     this.#events?.closed()
   }
+  receive(chunk: Uint8Array): void {
+    this.#events?.data(chunk)
+  }
 }
 
 function outbound(answer: () => ExchangeStream) {
@@ -79,6 +82,23 @@ describe('a stream that is kept open', () => {
     await clock.run(clock.now() + 60_000)
     assert.equal(opens.length, 13)
     assert.equal(totals.openOutbound, 0)
+  })
+
+  test('is reset when bytes come on it: whoever answers does so on a stream of its own', async () => {
+    const streams: EndingStream[] = []
+    const { clock, stream, totals } = outbound(() => {
+      streams.push(new EndingStream())
+      return streams.at(-1)!
+    })
+    stream.keepOpen()
+    for (let opened = 0; opened < 5; opened += 1) {
+      await clock.run(clock.now() + reopenMs.maxMs)
+      assert.equal(streams.length, opened + 1)
+      streams.at(-1)?.receive(new Uint8Array(1000))
+      assert.equal(totals.openOutbound, 0)
+    }
+    assert.equal(totals.refusals.malformed, 5)
+    stream.close()
   })
 
   test('is tried again when it cannot be opened, and left alone where nobody speaks the protocol', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { MultiaddrConnection, StreamMuxer } from '@libp2p/interface'
+import type { MultiaddrConnection, Stream, StreamMuxer } from '@libp2p/interface'
 import { multiaddrConnectionPair } from '@libp2p/utils'
 import { Registry } from 'prom-client'
 import { createP2pMetrics, defaultHostOptions, type HostOptions, validateHostOptions } from '#src/p2p/index.ts'
@@ -102,8 +102,9 @@ test('streams beyond the rate are reset, and a flood ends the connection', async
   const end = endOf(left, { inboundStreamsPerSecond: 10, inboundStreamsBurst: 20, inboundStreamsExcess: 30 })
   const attacker = endOf(right, { maxInboundStreams: 10_000 })
   const open: { status: string }[] = []
+  let floods = 0
   end.muxer.addEventListener('stream', ({ detail }) => open.push(detail))
-  end.yamux.guard(end.muxer.streams)
+  end.yamux.guard(end.muxer.streams, () => void (floods += 1))
   for (let round = 0; round < 40; round += 1) await attacker.muxer.createStream()
   await arrive(() => open.length === 40)
   assert.equal(open.filter(({ status }) => status === 'open').length, 20)
@@ -112,6 +113,50 @@ test('streams beyond the rate are reset, and a flood ends the connection', async
   for (let round = 0; round < 20; round += 1) await attacker.muxer.createStream().catch(() => undefined)
   await arrive(() => left.status !== 'open')
   assert.equal(left.status, 'aborted')
+  assert.equal(floods, 1, 'told once, for the cooldown')
+  right.abort(new Error('done'))
+})
+
+test('a flood between streams that pass ends the connection all the same', async () => {
+  const [left, right] = multiaddrConnectionPair()
+  const end = endOf(left, { inboundStreamsPerSecond: 8, inboundStreamsBurst: 8, inboundStreamsExcess: 10 })
+  const attacker = endOf(right, { maxInboundStreams: 10_000 })
+  let seen = 0
+  let floods = 0
+  end.muxer.addEventListener('stream', () => void (seen += 1))
+  end.yamux.guard(end.muxer.streams, () => void (floods += 1))
+  // Every second 8 pass, 8 are refused and 2 of those forgiven.
+  for (let second = 0; second < 3 && left.status === 'open'; second += 1) {
+    const before = seen
+    for (let round = 0; round < 16; round += 1) await attacker.muxer.createStream().catch(() => undefined)
+    await arrive(() => seen === before + 16 || left.status !== 'open')
+    await end.clock.advance(1_000)
+  }
+  assert.equal(left.status, 'aborted')
+  assert.equal(floods, 1)
+  right.abort(new Error('done'))
+})
+
+test('a stream gets sixteen answers before its protocol is known, and any number after', async () => {
+  const [left, right] = multiaddrConnectionPair()
+  const end = endOf(left)
+  const attacker = endOf(right)
+  const streams: Stream[] = []
+  end.muxer.addEventListener('stream', ({ detail }) => streams.push(detail))
+  end.yamux.guard(end.muxer.streams, () => undefined)
+  for (let round = 0; round < 2; round += 1) await attacker.muxer.createStream()
+  await arrive(() => streams.length === 2)
+  const [honest, endless] = streams
+  assert.ok(honest && endless)
+  honest.send(new Uint8Array(4))
+  honest.protocol = '/p'
+  for (let word = 0; word < 100; word += 1) honest.send(new Uint8Array(4))
+  assert.equal(honest.status, 'open')
+  for (let word = 0; word < 16; word += 1) endless.send(new Uint8Array(4))
+  assert.equal(endless.status, 'open')
+  assert.throws(() => endless.send(new Uint8Array(4)))
+  assert.equal(endless.status, 'aborted')
+  left.abort(new Error('done'))
   right.abort(new Error('done'))
 })
 
