@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { defaultExchangeOptions, exchangeOptions, type ExchangeStream, type StreamEvents } from '#src/exchange/index.ts'
+import { CID_V0 } from '#src/exchange/message/types.ts'
 import { ExchangeTotals } from '#src/exchange/metrics.ts'
 import { MessageStreams } from '#src/exchange/network/message-streams.ts'
 import { PeerLink } from '#src/exchange/network/peer-link.ts'
