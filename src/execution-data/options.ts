@@ -28,7 +28,7 @@ export interface DecodeOptions {
    * the wire, so this bounds what a million nulls can make of a kilobyte. The largest real chunks have tens of thousands.
    */
   readonly maxItems: number
-  /** Up to so many elements are taken whatever they took on the wire: some 13 MB of heap at the worst. */
+  /** Up to so many elements are taken whatever they took on the wire: some 13 MB of memory at the worst, the 4 MiB of text that held them with it. */
   readonly freeItems: number
   /** Above `freeItems`, compressed bytes that each element must have. Real events, payloads and paths have more than 30. */
   readonly minItemBytes: number
@@ -75,7 +75,7 @@ export const defaultExecutionDataOptions: ExecutionDataOptions = Object.freeze({
   maxRatio: 64,
   maxFrameBlocks: 65_536,
   maxItems: 524_288,
-  freeItems: 131_072,
+  freeItems: 98_304,
   minItemBytes: 4,
   pauseBytes: MIB,
   maxBlobBytes: MAX_BLOB_BYTES,

@@ -46,6 +46,9 @@ function candidate(stored: number, at: number): number {
   return found >= at ? found - WINDOW : found
 }
 
+/** The table of a block that is done, for the next one. */
+let spare: Uint16Array | undefined
+
 /**
  * Compresses `source` to `target` at `at`, where there must be `blockBound(source.length)` bytes, in as many turns as one likes. Its table
  * is its own: several blocks may be under way.
@@ -54,7 +57,7 @@ export class BlockEncoder {
   readonly #source: Uint8Array
   readonly #target: Uint8Array
   readonly #at: number
-  readonly #table = new Uint16Array(WINDOW)
+  readonly #table: Uint16Array
   #si = 0
   #anchor = 0
   #out: number
@@ -64,9 +67,11 @@ export class BlockEncoder {
     this.#target = target
     this.#at = at
     this.#out = at
+    this.#table = spare?.fill(0) ?? new Uint16Array(WINDOW)
+    spare = undefined
   }
 
-  /** Goes on until about so many more bytes are done; true when the search is over and `finish` is due. */
+  /** Goes on until about so many more bytes are done; true when the search is over and `finish` is due, once. */
   advance(bytes: number): boolean {
     const source = this.#source
     const target = this.#target
@@ -125,6 +130,7 @@ export class BlockEncoder {
 
   /** The offset behind the output, or −1 when the block is to be stored as it is. */
   finish(): number {
+    spare = this.#table
     if (this.#source.length <= TAIL) return -1
     return lastLiterals(this.#source, this.#target, { anchor: this.#anchor, at: this.#at, out: this.#out })
   }

@@ -71,14 +71,22 @@ class BlockCutter {
     if (first === undefined) return undefined
     const whole = first.length - this.#at
     if (whole > this.#size || (whole > 0 && this.#pieces.length === 1)) return this.#take(Math.min(whole, this.#size))
-    this.#joined ??= allocate(this.#size)
+    // no longer than what there is: a block of 4 MiB is more than most chunks
+    this.#joined ??= allocate(Math.min(this.#size, this.#left()))
     let filled = 0
-    while (filled < this.#size && this.#pieces.length > 0) {
-      const part = this.#take(this.#size - filled)
+    const { length } = this.#joined
+    while (filled < length && this.#pieces.length > 0) {
+      const part = this.#take(length - filled)
       this.#joined.set(part, filled)
       filled += part.length
     }
     return filled === 0 ? undefined : this.#joined.subarray(0, filled)
+  }
+
+  #left(): number {
+    let left = -this.#at
+    for (const piece of this.#pieces) left += piece.length
+    return left
   }
 
   /** Up to so many bytes of the first piece, which goes when nothing of it is left. */
