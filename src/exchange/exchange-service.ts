@@ -104,6 +104,7 @@ export class ExchangeService implements Exchange {
         selfPeer: components.selfPeer,
         peerDirectory: components.peerDirectory,
         link: (peer) => this.#peers.link(peer),
+        dropReceiving: (peer) => this.#peers.dropReceiving(peer),
         penalise: (peer, reason) => this.#penalise(peer, reason),
         ...(components.router === undefined ? {} : { router: components.router })
       },

@@ -20,6 +20,8 @@ const HAVE_OUTCOMES: Partial<Readonly<Record<WantOutcome, HaveOutcome>>> = {
   undelivered: 'broken',
   denied: 'broken'
 }
+/** Quiet peers are found out with this share of `aliveEveryMs` at the most beside it. */
+const LOOKS_PER_QUESTION = 4
 /** A struck peer keeps wants that are younger: their answer may be on its way. */
 const YOUNG_MS = 600
 
@@ -162,11 +164,13 @@ export class Asking {
     const { aliveEveryMs } = this.#options
     want.timer = new Deadline(this.#components, {
       left: () => wantDelay(want, peer, this.limits()),
-      // Who owes a block and is quiet is asked whether it is there: a peer can fall silent after its acknowledgement.
+      // Who owes a block and is quiet is asked whether it is there: a peer can fall silent after its acknowledgement, and
+      // in the midst of a block.
       look: () => {
-        if (want.state === 'acked' && wheel.now() - peer.lastWordAt >= aliveEveryMs) this.#prober.ask(peer)
+        const owes = want.state === 'acked' || peer.receivingSince >= 0
+        if (owes && wheel.now() - peer.lastWordAt >= aliveEveryMs) this.#prober.ask(peer)
       },
-      everyMs: aliveEveryMs,
+      everyMs: aliveEveryMs / LOOKS_PER_QUESTION,
       passed: () => this.#timeUp(want, peer)
     })
   }
@@ -209,6 +213,8 @@ export class Asking {
     peer.strike('silent', this.#components.clock.now(), since)
     this.#prober.ask(peer)
     for (const want of this.wantsOf(peer)) this.#late(want, want.state === 'asked' ? 'unsent' : 'silent')
+    // What it had begun to send is asked of another now. The reset leaves before the cancels.
+    this.#components.dropReceiving(peer.peer)
   }
 
   /** A peer that lied or stalled loses what it has held for a while. */

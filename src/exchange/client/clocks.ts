@@ -6,7 +6,7 @@ import type { Want } from './want.ts'
 const HOT_ALLOWANCE_MS = 1000
 const COLD_ALLOWANCE_MS = 10_000
 /** How soon to look again while a block is arriving that may be the one. */
-export const RECEIVING_LOOK_MS = 100
+const RECEIVING_LOOK_MS = 100
 
 export interface ClockLimits {
   /** Attended time now, and the clock's. */

@@ -18,6 +18,8 @@ export interface ClientComponents {
   readonly selfPeer: PeerIdText
   readonly peerDirectory: () => PeerDirectory
   readonly link: (peer: PeerIdText) => ClientLink | undefined
+  /** Resets the streams on which a block of this peer has begun to arrive. */
+  readonly dropReceiving: (peer: PeerIdText) => void
   readonly penalise: (peer: PeerIdText, reason: string) => void
   /** Of the policy `classic` alone: asked for wants that stall. */
   readonly router?: Pick<ProviderRouter, 'findProviders'>

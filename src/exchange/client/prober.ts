@@ -1,7 +1,6 @@
 import { BlobCid, type DigestKey, type PeerIdText } from '../../model/index.ts'
 import type { Clock, Rng, TimerWheel } from '../../util/index.ts'
 import { encodeCancel, encodeWantHave } from '../message/encoder.ts'
-import { RECEIVING_LOOK_MS } from './clocks.ts'
 import type { ClientLink } from './components.ts'
 import { Deadline } from './deadline.ts'
 import type { PeerState } from './peer-state.ts'
@@ -33,8 +32,9 @@ interface Question {
 /**
  * Asks peers whether they are there: a want-have for a digest that nothing has, which every implementation answers with
  * DONT_HAVE. The first question, when a peer connects, gives its round trip before anything hangs on it. Then those are
- * asked who owe a block and are quiet, and those who did not answer a want: the question waits where the want did, its
- * answer is the first thing that the peer says when it wakes, and until then no blob is risked on it again.
+ * asked who owe a block and are quiet, be it in the midst of one, and those who did not answer a want: the question waits
+ * where the want did, its answer is the first thing that the peer says when it wakes, and until then no blob is risked on
+ * it again.
  *
  * At most one question is open with a peer; an answer is followed by a cancel, so that nothing stays in its ledger.
  */
@@ -105,9 +105,8 @@ export class Prober {
     question.deadline = new Deadline(this.#components, {
       left: () => {
         const allowed = question.left ? this.#events.ackMs(state) : this.#events.unsentMs
-        const left = Math.max(question.attendedAt, state.lastWordAt) + allowed - this.#components.wheel.now()
-        // In the midst of a block the progress clock judges it.
-        return state.receivingSince < 0 ? left : Math.max(left, RECEIVING_LOOK_MS)
+        // A block's bytes are words too: what arrives slowly is judged by the progress clock.
+        return Math.max(question.attendedAt, state.lastWordAt) + allowed - this.#components.wheel.now()
       },
       passed: () => this.#events.silent(state, question.at)
     })

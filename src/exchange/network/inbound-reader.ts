@@ -132,6 +132,11 @@ export class InboundReader {
     })
   }
 
+  /** In the midst of a block. */
+  get receiving(): boolean {
+    return this.#length >= 0
+  }
+
   /** Gives the stream up; a block that was under way counts as partial. */
   abort(reason: string): void {
     this.#stop(reason, false)

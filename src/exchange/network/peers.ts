@@ -89,6 +89,11 @@ export class Peers {
     for (const reader of [...connected.readers]) reader.abort('the peer is gone')
   }
 
+  /** Gives up what this peer has begun to send: the blocks that are under way count as partial, by nobody's fault. */
+  dropReceiving(peer: PeerIdText): void {
+    for (const reader of [...(this.#peers.get(peer)?.readers ?? [])]) if (reader.receiving) reader.abort('silent')
+  }
+
   inbound(peer: PeerIdText, stream: ExchangeStream): void {
     const { totals } = this.#components
     const connected = this.#peers.get(peer)

@@ -133,7 +133,9 @@ function disturb(script: ScriptedPeer, { sim, behaviour, blobs, over }: Byzantin
     garbage: (peer) => void script.send(peer, Uint8Array.of(4, 0xff, 0xff, 0xff, 0xff)).catch(() => {}),
     wants: (peer) => {
       const first = Math.floor(sim.rng.next() * 1000)
-      const absent = Array.from({ length: 200 }, (_, index) => simBlob(first + index, 512))
+      // Fewer of each of many, or a crowd's plan would last an hour.
+      const length = Math.min(200, Math.ceil(2000 / sim.nodes.length))
+      const absent = Array.from({ length }, (_, index) => simBlob(first + index, 512))
       want(script, peer, [...blobs.values(), ...absent])
     },
     sip: (peer) => want(script, peer, [...blobs.values()]),

@@ -40,6 +40,7 @@ class Asker {
           queueWant: (_key, entry) => note(peer, entry),
           queueCancel: (_key, entry) => note(peer, entry)
         }),
+        dropReceiving: () => {},
         penalise: () => {}
       },
       exchangeOptions(change)
