@@ -6,6 +6,7 @@ import { fanOut } from './benchmarks/fan-out.ts'
 import { herd } from './benchmarks/herd.ts'
 import { hostile } from './benchmarks/hostile.ts'
 import { oneByOne } from './benchmarks/one-by-one.ts'
+import { scrape } from './benchmarks/scrape.ts'
 import { versusBoxo } from './benchmarks/versus-boxo.ts'
 import { chain } from './benchmarks/chain.ts'
 import { versusHelia } from './benchmarks/versus-helia.ts'
@@ -22,7 +23,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   fanOut,
   versusHelia,
   versusBoxo,
-  codec
+  codec,
+  scrape
 ]
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const
