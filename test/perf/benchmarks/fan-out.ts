@@ -7,8 +7,11 @@ const MIB = 1_048_576
 const OBJECT_BYTES = 20 * MIB
 /** The slow recipient delays nobody: the fast ones' times lie this close together. */
 const SPREAD = 2
-/** Measured: peaks of passes that hold the same differ by some 20 MiB with the collector; 2 % of 2 GB left behind would be 40. */
-const RSS_NOISE_MIB = 24
+/**
+ * Resident memory goes up and down by some 50 MiB with V8's collector (132 to 187 MiB over 3 GB in one run), so the peaks of two
+ * passes differ; 3 % of the 2 GB between the first and the last left behind would show.
+ */
+const RSS_NOISE_MIB = 48
 
 export const fanOut: Benchmark = {
   name: 'fan-out',
