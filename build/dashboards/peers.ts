@@ -53,6 +53,29 @@ export const peers: DashboardSpec = {
           targets: [{ expr: perNode(metric('sealsync_feed_hosts_usable')) }]
         },
         {
+          title: 'Observers',
+          unit: 'short',
+          good: 'below the setting public.max-observers',
+          expectEmpty: 'the node serves no observers',
+          targets: [{ expr: perNode(metric(`${P}_public_observers`)) }]
+        },
+        {
+          title: 'Observers refused, by reason',
+          unit: 'ops',
+          good: '0',
+          expectEmpty: 'the node serves no observers',
+          targets: [{ expr: perNode(rate(`${P}_public_refusals_total`), 'reason'), legend: '{{reason}}' }]
+        },
+        {
+          title: 'Announcements relayed to observers, by outcome',
+          unit: 'ops',
+          good: 'kept, and as many repeated as there are execution nodes more',
+          expectEmpty: 'the node serves no observers',
+          targets: [
+            { expr: perNode(rate('sealsync_provider_relayed_announcements_total'), 'outcome'), legend: '{{outcome}}' }
+          ]
+        },
+        {
           title: 'Dials by outcome',
           unit: 'ops',
           good: 'none but ok, and those only after a start',

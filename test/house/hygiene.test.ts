@@ -54,7 +54,9 @@ const PLANTED: readonly Planted[] = [
   },
   {
     name: 'a dependency that may not be passed on',
-    files: { 'package-lock.json': LOCK.replace('"license": "MIT"', '"license": "AGPL-3.0"') },
+    files: {
+      'package-lock.json': LOCK.replace(/("node_modules\/commander": \{[^}]*?"license": )"MIT"/, '$1"AGPL-3.0"')
+    },
     problem: /^package-lock\.json: node_modules\/.* has the licence AGPL-3\.0$/
   },
   {
