@@ -84,8 +84,9 @@ describe('the simulation finds', () => {
   })
 
   test('room for receiving that is not given back', async () => {
+    // A node whose room is gone reads no more: whoever sends to it may be the first to see it.
     const found = await withFault(ReceiveAccount.prototype, () => ({ release() {} }), firstFailure)
-    assert.match(found, /wants are stuck|holds bytes for receiving/)
+    assert.match(found, /wants are stuck|holds bytes for receiving|does not read/)
   })
 
   test('a budget that nobody heeds', async () => {
