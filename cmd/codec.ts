@@ -14,7 +14,7 @@ export function addCodecCommand(program: Command, context: CommandContext, done:
   codec
     .command('check')
     .description('decode every block of CAR files, or of folders of them, encode it again and compare blob by blob')
-    .argument('<path...>', 'CAR files or folders')
+    .argument('<path...>', 'CAR files, or folders that have some at any depth up to 16')
     .option('--strict', 'refuse what no well-behaved producer writes, though it can be read')
     .option('--json', 'one JSON object')
     .action(async (paths: string[], flags: { strict?: boolean; json?: boolean }) => {

@@ -11,7 +11,7 @@ export function addImportCommand(program: Command, context: CommandContext, done
   program
     .command('import')
     .description('put CAR files, or folders of them, into the store of a stopped node and track their blocks')
-    .argument('<path...>', 'CAR files or folders')
+    .argument('<path...>', 'CAR files, or folders that have some at any depth up to 16')
     .option('--data-dir <dir>', "the node's data directory")
     .requiredOption('--feed <file:PATH>', 'the block list that names the blocks of the files')
     .option('--json', 'one JSON object')

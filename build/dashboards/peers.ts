@@ -67,6 +67,51 @@ export const peers: DashboardSpec = {
           targets: [{ expr: perNode(rate(`${P}_public_refusals_total`), 'reason'), legend: '{{reason}}' }]
         },
         {
+          title: "Observers' connections and streams",
+          unit: 'short',
+          good: 'a connection for each observer, some streams for each connection',
+          expectEmpty: 'the node serves no observers',
+          targets: [
+            { expr: perNode(metric(`${P}_public_connections`)), legend: 'connections' },
+            {
+              expr: perNode(metric(`${P}_public_open_streams`), 'protocol', 'direction'),
+              legend: '{{protocol}} {{direction}}'
+            }
+          ]
+        },
+        {
+          title: 'Streams opened with observers',
+          unit: 'ops',
+          good: '0 in steady state',
+          expectEmpty: 'the node serves no observers',
+          targets: [
+            {
+              expr: perNode(rate(`${P}_public_streams_opened_total`), 'protocol', 'direction'),
+              legend: '{{protocol}} {{direction}}'
+            }
+          ]
+        },
+        {
+          title: 'Bytes on the wire to and from observers',
+          unit: 'Bps',
+          good: 'below the setting public.upload-rate',
+          expectEmpty: 'the node serves no observers',
+          targets: [{ expr: perNode(rate(`${P}_public_wire_bytes_total`), 'direction'), legend: '{{direction}}' }]
+        },
+        {
+          title: 'Blocks on their way to observers',
+          unit: 'bytes',
+          good: 'below 8 MiB, and below a quarter of the account send',
+          targets: [{ expr: perNode(metric('sealsync_exchange_public_send_in_flight_bytes')) }]
+        },
+        {
+          title: 'Wants of observers refused, by reason',
+          unit: 'ops',
+          good: '0; repeat and ledger under heavy catching up',
+          expectEmpty: 'the node serves no observers',
+          targets: [{ expr: perNode(rate('sealsync_exchange_public_refusals_total'), 'reason'), legend: '{{reason}}' }]
+        },
+        {
           title: 'Announcements relayed to observers, by outcome',
           unit: 'ops',
           good: 'kept, and as many repeated as there are execution nodes more',

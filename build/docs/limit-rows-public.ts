@@ -31,6 +31,13 @@ export const PUBLIC_LIMITS: LimitSection = {
       counters: ['network_bitswap_data_sent{prefix="public-execution-data-service"}']
     },
     {
+      limits: ['src/node/public-stage.ts#SEND_BYTES', 'src/node/public-stage.ts#SEND_PART'],
+      defends:
+        "memory: blocks on their way to observers, at most so many bytes and at most that part of the budget's account `send`",
+      at: 'blocks wait in the queue, by turns for each observer',
+      counters: ['sealsync_exchange_public_send_in_flight_bytes', 'sealsync_budget_reserved_bytes{account="send"}']
+    },
+    {
       limits: ['relay.maxPerHeight', 'relay.retentionHeights', 'relay.maxQueued'],
       defends: 'the disk: announcements kept for observers, of one height, in heights, and on their way to the disk',
       at: 'not kept; the oldest heights go',

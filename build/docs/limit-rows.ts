@@ -221,9 +221,10 @@ const FILES: LimitSection = {
     {
       limits: [
         'src/p2p/identity-table/parse.ts#MAX_IDENTITY_FILE_BYTES',
-        'src/p2p/identity-table/parse.ts#MAX_IDENTITIES'
+        'src/p2p/identity-table/parse.ts#MAX_IDENTITIES',
+        'src/p2p/identity-table/batches.ts#BATCH_CHARS'
       ],
-      defends: 'memory and start time: bytes and entries of the identity table',
+      defends: 'memory and start time: bytes and entries of the identity table, and characters of one entry',
       at: 'the node does not start (`identity-table-invalid`, exit 3); while it runs, the table in force stays',
       counters: ['sealsync_p2p_identity_table_loads_total{outcome="invalid"}']
     },

@@ -1,5 +1,6 @@
 /** The memory budget: accounts in bytes under one cap, and the watch over what the process really takes. */
 export type { MemoryAccount } from './account.ts'
+export { AccountShare } from './account-share.ts'
 export { MemoryBudget } from './memory-budget.ts'
 export { MemoryWatch, type MemoryWatchReading } from './memory-watch.ts'
 export { type BudgetMetrics, createBudgetMetrics } from './metrics.ts'

@@ -184,6 +184,7 @@ function defineFlow(register: Registry, channel: string, source: ChannelSource):
   }
   const all = new Map([[channel, source]])
   channels.set(register, all)
+  definePublic(register, () => [...all.values()][1])
   const flow =
     (kind: typeof Counter | typeof Gauge, name: string) =>
     (help: string, value: (source: ChannelSource) => number): void =>
@@ -275,6 +276,24 @@ function defineLevels(register: Registry, read: () => ExchangeLevels): void {
   })
 }
 
+/**
+ * What a second channel of a registry has beside Flow's names, none until there is one. It is the public network's: observers ask there,
+ * and are asked for nothing.
+ */
+function definePublic(register: Registry, second: () => ChannelSource | undefined): void {
+  define(register, Counter, {
+    name: 'sealsync_exchange_public_refusals_total',
+    help: 'things of observers not done, by reason',
+    label: 'reason',
+    read: () => second()?.totals.refusals ?? {}
+  })
+  define(register, Gauge, {
+    name: 'sealsync_exchange_public_send_in_flight_bytes',
+    help: 'bytes of blocks held for sending to observers',
+    read: () => second()?.read().sendBytes ?? 0
+  })
+}
+
 /** The label of a want: of a blob just announced, or of an old one. */
 export const temperatureOf = (hot: boolean): 'hot' | 'cold' => (hot ? 'hot' : 'cold')
 
@@ -285,8 +304,8 @@ function temperatures(histogram: Histogram<'temperature'>): Histogram<'temperatu
 }
 
 /**
- * Every metric of the room, for one channel of a registry. A second channel shows itself under Flow's names alone: the others have no
- * label for it, and count for nobody.
+ * Every metric of the room, for one channel of a registry. A second channel shows itself under Flow's names and a few of its own: the
+ * others have no label for it, and count for nobody.
  */
 export function createExchangeMetrics(registry: Registry, channel: string = STAKED_CHANNEL): ExchangeMetrics {
   const totals = new ExchangeTotals()

@@ -9,7 +9,7 @@ import { openStoppedData } from './stopped-data.ts'
 
 export interface ImportRequest {
   readonly dataDir: string
-  /** Files, or folders whose `.car` files are taken in order of their names. */
+  /** Files, or folders whose `.car` files are taken, at any depth, in order of their names. */
   readonly paths: readonly string[]
   /** The block list that says which block each root belongs to. */
   readonly blockList: string

@@ -2,15 +2,16 @@
  * The public network, as far as an access node has it: a second host, on which anybody may come, that serves blobs on Flow's public channel
  * and passes on what execution nodes announced. It asks its guests for nothing.
  */
+import { AccountShare, type MemoryAccount } from '../budget/index.ts'
 import { createExchange, type Exchange, Libp2pNetwork, PUBLIC_EXECUTION_DATA_PREFIX } from '../exchange/index.ts'
 import { createRegistry } from '../metrics/index.ts'
-import type { PeerIdText, SignedAnnouncement } from '../model/index.ts'
+import { MAX_BLOCK_BYTES, type PeerIdText, type SignedAnnouncement } from '../model/index.ts'
 import {
   createAnnounceMetrics,
   createAnnounceServer,
   createGuestMetrics,
   createHost,
-  createP2pMetrics,
+  createPublicP2pMetrics,
   decodeSigned,
   defaultAnnounceOptions,
   defaultGuestOptions,
@@ -32,10 +33,17 @@ import { version } from './version.ts'
 /** Nobody is asked for anything on this side. */
 const NOBODY = Object.freeze({ access: [], execution: [] })
 
+/**
+ * The most of the account `send` that blocks on their way to observers hold, and the part of a smaller account: the rest is the staked
+ * peers' whatever observers ask for.
+ */
+const SEND_BYTES = 8 * 1024 ** 2
+const SEND_PART = 4
+
 /** Of the exchange towards strangers: a fraction of what staked peers get. */
 const SERVER_LIMITS = Object.freeze({
   maxWantsPerPeer: 512,
-  sendBytes: 8 * 1024 ** 2,
+  sendBytes: SEND_BYTES,
   entryBurst: 2_048,
   entriesPerSecond: 1_024
 })
@@ -110,8 +118,7 @@ function createPublicHost(context: NodeContext, { key, settings }: PublicParts, 
     {
       ...{ key, table, clock, rng },
       log: logger.child('public'),
-      // The staked host has these metrics; they have no label for a second one.
-      metrics: createP2pMetrics(createRegistry()),
+      metrics: createPublicP2pMetrics(register),
       gater: (cooldowns) => new GuestGater({ table, cooldowns, clock, metrics }, options)
     },
     {
@@ -125,7 +132,7 @@ function createPublicHost(context: NodeContext, { key, settings }: PublicParts, 
 }
 
 async function createPublicExchange(
-  { clock, rng, register, logger }: NodeContext,
+  { clock, rng, register, logger, budget }: NodeContext,
   { data, settings }: PublicParts,
   { host, table }: { readonly host: Host; readonly table: GuestTable }
 ): Promise<Exchange> {
@@ -142,8 +149,14 @@ async function createPublicExchange(
       requestFilter: (peer) => table.isAdmitted(peer),
       peerDirectory: () => NOBODY,
       selfPeer: host.peerId,
+      sendAccount: publicSendAccount(budget.account('send')),
       channel: PUBLIC_EXECUTION_DATA_PREFIX
     },
     { server: SERVER_LIMITS }
   )
+}
+
+/** Room for the largest block in any case. */
+function publicSendAccount(send: MemoryAccount): MemoryAccount {
+  return new AccountShare(send, Math.min(SEND_BYTES, Math.max(MAX_BLOCK_BYTES, Math.floor(send.capBytes / SEND_PART))))
 }

@@ -34,7 +34,7 @@ export { type IdentityFile, IdentityWatch, identityFile } from './identity-table
 export { IdentityTable, type StakedSet, type TableChange } from './identity-table/table.ts'
 export type { HostTable } from './host-table.ts'
 export { createP2pMetrics, type P2pMetrics } from './metrics.ts'
-export { createGuestMetrics } from './public/metrics.ts'
+export { createGuestMetrics, createPublicP2pMetrics } from './public/metrics.ts'
 export {
   defaultGuestOptions,
   GuestGater,

@@ -5,10 +5,10 @@ import { WireBytes } from './wire-bytes.ts'
 export type Direction = 'inbound' | 'outbound'
 
 /** Read from the sockets when the registry is. */
-function wireBytes(registers: Registry[]): WireBytes {
+export function wireBytes(registers: Registry[], name: string): WireBytes {
   const wire = new WireBytes()
   new Counter({
-    name: 'sealsync_p2p_wire_bytes_total',
+    name,
     help: 'Bytes on the sockets of peers, with all that security and multiplexing add.',
     labelNames: ['direction'],
     registers,
@@ -39,8 +39,6 @@ export function createP2pMetrics(register: Registry) {
     if (labels !== undefined) for (const set of labelSets(labels)) made.inc(set, 0)
     return made
   }
-  const gauge = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> =>
-    new Gauge({ name, help, labelNames, registers })
   const measured = <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> =>
     new Gauge({ name, help, labelNames, registers, collect })
   return {
@@ -49,7 +47,7 @@ export function createP2pMetrics(register: Registry) {
       measures.add(measure)
     },
     ...flowMetrics(counter, measured),
-    wire: wireBytes(registers),
+    wire: wireBytes(registers, 'sealsync_p2p_wire_bytes_total'),
     dialSeconds: dialSeconds(registers),
     refusals: counter('sealsync_p2p_refusals_total', 'Connections the gater refused, by direction and reason.', {
       direction: DIRECTIONS,
@@ -78,7 +76,7 @@ export function createP2pMetrics(register: Registry) {
     cooldowns: counter('sealsync_p2p_cooldowns_total', 'Peers disconnected for misbehaviour, by reason.', {
       reason: COOLDOWNS
     }),
-    ...streamMetrics(registers, gauge),
+    ...streamMetrics(registers, 'sealsync_p2p'),
     pingSeconds: new Histogram({
       name: 'sealsync_p2p_ping_seconds',
       help: 'Round trips of connection pings.',
@@ -179,17 +177,19 @@ function flowMetrics(counter: MakeCounter, gauge: MakeGauge) {
 }
 
 /** Protocols get their series when they are first used: the stream counter bounds them. */
-function streamMetrics(registers: Registry[], gauge: MakeGauge) {
+export function streamMetrics(registers: Registry[], prefix: string) {
   return {
     streamsOpened: new Counter<'protocol' | 'direction'>({
-      name: 'sealsync_p2p_streams_opened_total',
+      name: `${prefix}_streams_opened_total`,
       help: 'Streams opened, by protocol and direction.',
       labelNames: ['protocol', 'direction'],
       registers
     }),
-    openStreams: gauge('sealsync_p2p_open_streams', 'Streams open now, by protocol and direction.', [
-      'protocol',
-      'direction'
-    ])
+    openStreams: new Gauge<'protocol' | 'direction'>({
+      name: `${prefix}_open_streams`,
+      help: 'Streams open now, by protocol and direction.',
+      labelNames: ['protocol', 'direction'],
+      registers
+    })
   }
 }

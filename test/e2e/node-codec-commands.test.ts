@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { chainFixture, lastJson, temporaryDirectory } from '#test/support/node/cli.ts'
@@ -40,7 +40,8 @@ describe('codec check and inspect', () => {
 
   it('names what does not come out again, what cannot be read, and what is no CAR, and ends with 1', async () => {
     const car = readFileSync(join(chainFixture, '1000004.car'))
-    writeFileSync(join(home.path, 'cut.car'), car.subarray(0, car.length - 10))
+    mkdirSync(join(home.path, 'a', 'b'), { recursive: true })
+    writeFileSync(join(home.path, 'a', 'b', 'cut.car'), car.subarray(0, car.length - 10))
     writeFileSync(join(home.path, 'text.car'), '\u0005no CAR file')
     const odd = ['chunk-trailing', 'empty-list'].map((name) => join(trees, `${name}.car`))
     const finished = await command(['codec', 'check', home.path, ...odd, '--json'])

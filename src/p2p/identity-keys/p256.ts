@@ -11,7 +11,7 @@ import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import type { MultihashDigest } from 'multiformats/hashes/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
-import { concatBytes, equalBytes } from '../../util/index.ts'
+import { concatBytes, equalBytes, toHex } from '../../util/index.ts'
 import { P2pError } from '../errors.ts'
 
 /** Bytes of `X ‖ Y`, the form in Flow's identity tables. */
@@ -33,6 +33,17 @@ export function looksLikeP256Spki(der: Uint8Array): boolean {
   return der.length === P256_SPKI_LENGTH && equalBytes(der.subarray(0, SPKI_PREFIX.length), SPKI_PREFIX)
 }
 
+/** The field's prime and the curve's `b` (FIPS 186-4 D.1.2.3); `a` is −3. */
+const FIELD = 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn
+const CURVE_B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn
+
+/** What makes 64 bytes a public key: coordinates of the field, on the curve; its cofactor is 1, and infinity has no such form. */
+function isOnCurve(point: Uint8Array): boolean {
+  const x = BigInt(`0x${toHex(point.subarray(0, P256_POINT_LENGTH / 2))}`)
+  const y = BigInt(`0x${toHex(point.subarray(P256_POINT_LENGTH / 2))}`)
+  return x < FIELD && y < FIELD && (y * y - (x * x - 3n) * x - CURVE_B) % FIELD === 0n
+}
+
 const contiguous = (data: Uint8Array | Uint8ArrayList): Uint8Array =>
   data instanceof Uint8Array ? data : data.subarray()
 
@@ -41,12 +52,17 @@ export class P256PublicKey implements ECDSAPublicKey {
   readonly type = 'ECDSA'
   /** SPKI DER, 91 bytes. */
   readonly raw: Uint8Array
-  readonly #key: KeyObject
+  /** Made when it is first needed: a table has thousands of keys, and OpenSSL's cost 60 µs each and pauses of the collector later. */
+  #keyObject: KeyObject | undefined
   #multihash: MultihashDigest<0x12> | undefined
 
-  private constructor(raw: Uint8Array, key: KeyObject) {
+  private constructor(raw: Uint8Array) {
     this.raw = raw
-    this.#key = key
+  }
+
+  get #key(): KeyObject {
+    this.#keyObject ??= createPublicKey({ key: Buffer.from(this.raw), format: 'der', type: 'spki' })
+    return this.#keyObject
   }
 
   /** Reads canonical SPKI DER. Throws P2pError `key-invalid` for any other bytes and for a point off the curve. */
@@ -55,14 +71,12 @@ export class P256PublicKey implements ECDSAPublicKey {
     const text = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('latin1')
     const known = knownKeys.get(text)
     if (known !== undefined) return known
-    try {
-      const raw = new Uint8Array(der)
-      const key = new P256PublicKey(raw, createPublicKey({ key: Buffer.from(raw), format: 'der', type: 'spki' }))
-      remember(text, key)
-      return key
-    } catch (cause) {
-      throw new P2pError('key-invalid', 'the point is not on the curve P-256', { cause })
+    if (!isOnCurve(der.subarray(SPKI_PREFIX.length))) {
+      throw new P2pError('key-invalid', 'the point is not on the curve P-256')
     }
+    const key = new P256PublicKey(new Uint8Array(der))
+    remember(text, key)
+    return key
   }
 
   /** Reads `X ‖ Y`, 64 bytes. Throws P2pError `key-invalid`. */
@@ -119,7 +133,7 @@ export class P256PublicKey implements ECDSAPublicKey {
 }
 
 /**
- * libp2p decodes a peer's key from its peer store for every stream, and checking a point costs some 100 µs. Keys do not
+ * libp2p decodes a peer's key from its peer store for every stream, and OpenSSL's form of it costs some 100 µs. Keys do not
  * change; strangers bring new ones to the handshake, hence the bound, at which the oldest goes.
  */
 const MAX_KNOWN_KEYS = 1_024

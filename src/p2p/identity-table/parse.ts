@@ -12,13 +12,14 @@ import { P256_POINT_LENGTH, P256PublicKey } from '../identity-keys/p256.ts'
 import { peerIdOf } from '../network-key.ts'
 import { observerPeerId } from '../observer-key.ts'
 import { formatHostPort, type HostPort, parseHostPort } from './address.ts'
+import { arrayBatches } from './batches.ts'
 
-/** Largest file, bytes: 10,000 of Flow's entries with their staking keys take some 6 MB. JSON of this size is read in 60 ms. */
+/** Largest file, bytes: 10,000 of Flow's entries with their staking keys take some 7 MB. */
 export const MAX_IDENTITY_FILE_BYTES = 8_388_608
 /** Most entries: Flow has some 500 nodes; a key takes 50 µs to check, so a full table half a second. */
 const MAX_IDENTITIES = 10_000
-/** Entries between two pauses for the event loop: some 3 ms. */
-const ENTRIES_PER_TURN = 64
+/** Entries between two pauses for the event loop: some 2 ms. */
+const ENTRIES_PER_TURN = 32
 
 /** Flow's weight of a node that states none (flow-go `model/flow/identity.go`). */
 const DEFAULT_WEIGHT = 100
@@ -82,21 +83,34 @@ function* parseSteps(text: string, source: string): Generator<undefined, NodeIde
     new P2pError('identity-table-invalid', `${source}: ${why}`, { cause })
   if (text.length > MAX_IDENTITY_FILE_BYTES) throw invalid(`more than ${MAX_IDENTITY_FILE_BYTES} bytes`)
   if (occurrences(text, '"NodeID"') > MAX_IDENTITIES) throw invalid(`more than ${MAX_IDENTITIES} entries`)
-  let entries: unknown
-  try {
-    entries = JSON.parse(text.replace(/^\uFEFF/, ''))
-  } catch (cause) {
-    throw invalid(`not JSON: ${messageOf(cause)}`, cause)
-  }
-  if (!Array.isArray(entries)) throw invalid('not a JSON array')
-  if (entries.length > MAX_IDENTITIES) throw invalid(`${entries.length} entries, more than ${MAX_IDENTITIES}`)
   const identities: NodeIdentity[] = []
-  for (const [index, entry] of entries.entries()) {
-    identities.push(new EntryReader(source, index, entry).read())
-    if (index % ENTRIES_PER_TURN === ENTRIES_PER_TURN - 1) yield
+  for (const batch of readable(arrayBatches(text), invalid)) {
+    if (identities.length + batch.length > MAX_IDENTITIES) throw invalid(`more than ${MAX_IDENTITIES} entries`)
+    for (const entry of batch) {
+      if (identities.length % ENTRIES_PER_TURN === 0) yield
+      identities.push(new EntryReader(source, identities.length, entry).read())
+    }
+    yield
   }
   assertUnique(identities, source)
   return identities
+}
+
+/** The same batches, with the faults of the JSON as the table's. */
+function* readable(
+  batches: Iterator<readonly unknown[], void>,
+  invalid: (why: string, cause?: unknown) => P2pError
+): Generator<readonly unknown[], void, undefined> {
+  for (;;) {
+    let next: IteratorResult<readonly unknown[], void>
+    try {
+      next = batches.next()
+    } catch (cause) {
+      throw invalid(`not a JSON array of entries: ${messageOf(cause)}`, cause)
+    }
+    if (next.done === true) return
+    yield next.value
+  }
 }
 
 /** The entry that a node publishes of itself; `init` prints it. */

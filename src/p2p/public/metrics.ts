@@ -1,4 +1,5 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, Gauge, Registry } from 'prom-client'
+import { createP2pMetrics, type P2pMetrics, streamMetrics, wireBytes } from '../metrics.ts'
 
 export type GuestRefusal = 'full' | 'address-full' | 'pending' | 'rate' | 'cooldown' | 'outbound'
 
@@ -24,4 +25,28 @@ export function createGuestMetrics(register: Registry): GuestMetrics {
     registers
   })
   return { observers, refusals }
+}
+
+/**
+ * The host's metrics for a public host. What an operator has to see of it has names of its own; the rest counts for nobody, since those
+ * metrics are the staked host's and have no label for a second one.
+ */
+export function createPublicP2pMetrics(register: Registry): P2pMetrics {
+  const registers = [register]
+  const measures = new Set<() => void>()
+  const connections = new Gauge({
+    name: 'sealsync_p2p_public_connections',
+    help: 'Connections that observers have opened to the public host.',
+    registers,
+    collect() {
+      for (const measure of measures) measure()
+    }
+  })
+  return {
+    ...createP2pMetrics(new Registry()),
+    ...streamMetrics(registers, 'sealsync_p2p_public'),
+    beforeScrape: (measure) => void measures.add(measure),
+    inboundConnections: connections,
+    wire: wireBytes(registers, 'sealsync_p2p_public_wire_bytes_total')
+  }
 }

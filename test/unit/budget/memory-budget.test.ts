@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Registry } from 'prom-client'
 import {
+  AccountShare,
   budgetOptions,
   createBudgetMetrics,
   defaultBudgetOptions,
@@ -30,6 +31,21 @@ describe('memory budget', () => {
     const metrics = await register.metrics()
     assert.match(metrics, /sealsync_budget_refused_total\{account="send"\} 1/)
     assert.match(metrics, /sealsync_budget_reserved_bytes\{account="cache"\} 60/)
+  })
+
+  it('a share is a part of its account: bounded by itself, paid by the account', () => {
+    const { budget } = make()
+    const send = budget.account('send')
+    const share = new AccountShare(send, 20)
+    assert.equal(share.tryReserve(21), false)
+    assert.equal(share.tryReserve(15), true)
+    assert.deepEqual([share.reservedBytes, send.reservedBytes, budget.reservedBytes], [15, 15, 15])
+    assert.equal(send.tryReserve(43), true)
+    assert.equal(share.tryReserve(3), false, 'the account is full')
+    assert.equal(share.reservedBytes, 15)
+    assert.throws(() => share.release(16), RangeError)
+    share.release(15)
+    assert.deepEqual([share.reservedBytes, send.reservedBytes], [0, 43])
   })
 
   it('refuses to release more than it holds', () => {

@@ -6,6 +6,8 @@ import { Registry } from 'prom-client'
 import type { PeerIdText } from '#src/model/index.ts'
 import {
   createGuestMetrics,
+  createP2pMetrics,
+  createPublicP2pMetrics,
   defaultGuestOptions,
   generateObserverKey,
   GuestGater,
@@ -118,4 +120,26 @@ test('observers’ keys: the known peer id, even points, one key whichever sign'
   }
   assert.throws(() => observerKeyFromScalar(new Uint8Array(32)), { code: 'key-invalid' })
   assert.equal(observerPeerId(new Uint8Array(64)), undefined)
+})
+
+test('the public host’s connections, streams and bytes stand beside the staked host’s, without a label for a peer', async () => {
+  const register = new Registry()
+  const staked = createP2pMetrics(register)
+  const metrics = createPublicP2pMetrics(register)
+  metrics.beforeScrape(() => metrics.inboundConnections.set(3))
+  metrics.streamsOpened.inc({ protocol: '/a', direction: 'inbound' }, 2)
+  metrics.openStreams.inc({ protocol: '/a', direction: 'inbound' })
+  staked.streamsOpened.inc({ protocol: '/a', direction: 'inbound' }, 5)
+  metrics.dials.inc({ outcome: 'ok' })
+  const lines = (await register.metrics()).split('\n')
+  for (const line of [
+    'sealsync_p2p_public_connections 3',
+    'sealsync_p2p_public_streams_opened_total{protocol="/a",direction="inbound"} 2',
+    'sealsync_p2p_public_open_streams{protocol="/a",direction="inbound"} 1',
+    'sealsync_p2p_public_wire_bytes_total{direction="outbound"} 0',
+    'sealsync_p2p_streams_opened_total{protocol="/a",direction="inbound"} 5',
+    'sealsync_p2p_dials_total{outcome="ok"} 0'
+  ]) {
+    assert.ok(lines.includes(line), line)
+  }
 })

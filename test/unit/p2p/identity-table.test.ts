@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import {
   type IdentityEntry,
   IdentityTable,
@@ -7,9 +11,11 @@ import {
   P2pError,
   parseHostPort,
   parseIdentities,
+  readIdentities,
   toMultiaddrText
 } from '#src/p2p/index.ts'
 import { canonicalIp } from '#src/p2p/identity-table/address.ts'
+import { arrayBatches } from '#src/p2p/identity-table/batches.ts'
 import { makeMember } from './support.ts'
 
 const entryOf = (rest: Partial<Record<keyof IdentityEntry, unknown>> = {}): Record<string, unknown> => ({
@@ -96,6 +102,71 @@ test('what is no table is refused before any entry is read', () => {
   for (const text of ['', '{', '{}', 'null', JSON.stringify(tooMany), hundredThousand, ' '.repeat(8_388_609)]) {
     assert.equal(refusal(text).code, 'identity-table-invalid')
   }
+})
+
+test('a JSON array in batches is what JSON.parse reads, and refused where that refuses', () => {
+  const batched = (text: string): unknown => [...arrayBatches(text)].flat()
+  const value = fc.jsonValue({ maxDepth: 3 })
+  // Blanks bring the batches' ends to every place.
+  const blanks = fc.constantFrom('', ' ', '\t'.repeat(6_000), '\n'.repeat(11_000))
+  const entries = fc.array(fc.tuple(value, blanks), { maxLength: 8 })
+  fc.assert(
+    fc.property(entries, blanks, (list, end) => {
+      const text = `${end}[${end}${list.map(([one, blank]) => blank + JSON.stringify(one)).join(',')}${end}]${end}`
+      assert.deepEqual(batched(text), JSON.parse(text))
+    })
+  )
+  const wide = ' '.repeat(40_000)
+  assert.throws(() => batched('{}'), SyntaxError)
+  for (const text of [
+    '',
+    '[',
+    '[1',
+    '[1,]',
+    '[,1]',
+    `[${wide},1]`,
+    `[1${wide},]`,
+    `[1${wide},,1]`,
+    '[1]]',
+    '[1]x',
+    '[1}',
+    '[{]}',
+    '["a]',
+    '["\\"]',
+    '[1 2]'
+  ]) {
+    assert.throws(() => JSON.parse(text), SyntaxError, text)
+    assert.throws(() => batched(text), SyntaxError, text)
+  }
+})
+
+test('an entry has a bound, however its values are nested', () => {
+  for (const part of ['{},', '0,', '"a",', '[[']) {
+    const [first] = arrayBatches(`[1${' '.repeat(32_768)},{"a":[${part.repeat(40_000)}`)
+    assert.deepEqual(first, [1])
+    const error = refusal(`[{"a":[${part.repeat(40_000)}`)
+    assert.equal(error.code, 'identity-table-invalid', part)
+    assert.match(error.message, /more than 32768 characters/, part)
+  }
+})
+
+test('the event loop turns while a long table is read, after some entries each time', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'identities-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const path = join(folder, 'identities.json')
+  const entries = Array.from({ length: 320 }, () => ({ ...entryOf(), StakingPubKey: 'aa'.repeat(96) }))
+  await writeFile(path, JSON.stringify(entries))
+  let turns = 0
+  let reading = true
+  const count = (): void => {
+    turns += 1
+    if (reading) setImmediate(count)
+  }
+  setImmediate(count)
+  const read = await readIdentities(path)
+  reading = false
+  assert.equal(read.length, entries.length)
+  assert.ok(turns >= entries.length / 32, `${turns} turns`)
 })
 
 test('addresses', () => {
