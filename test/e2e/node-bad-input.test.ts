@@ -166,11 +166,11 @@ describe('a node that cannot run says in one line why, and by its exit code', ()
     await assertRefused(['stop', '--data-dir', dataDir], 1, /no node is running/)
   })
 
-  it('a CAR cut short: it costs itself, the others are taken', async () => {
+  it('a CAR cut short: it costs itself, the others are taken, in whatever folder they lie', async () => {
     const cars = join(home.path, 'cars')
-    mkdirSync(cars)
+    mkdirSync(join(cars, 'epoch', 'day'), { recursive: true })
     const whole = readFileSync(join(chainFixture, '1000001.car'))
-    writeFileSync(join(cars, '1000001.car'), whole)
+    writeFileSync(join(cars, 'epoch', 'day', '1000001.car'), whole)
     writeFileSync(join(cars, '1000002.car'), readFileSync(join(chainFixture, '1000002.car')).subarray(0, 700))
     const finished = await sealsync([
       'import',
