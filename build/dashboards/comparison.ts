@@ -17,6 +17,8 @@ function pair(record: string, title: string, good: string): PanelSpec[] {
       unit: 'none',
       about: `${rule.help}, of variant A over that of variant B`,
       good: 'below 1 where less is better for A',
+      // Nothing over nothing: without load, and for duplicates whenever neither build made any.
+      expectEmpty: 'both variants are at zero',
       byVariant: true,
       targets: [{ expr: aOverB(record), legend: '$a / $b' }]
     }
