@@ -59,10 +59,22 @@ if (isLeftOut(boxo) || isLeftOut(ours)) {
 } else {
   describe('one of each', () => {
     for (const security of ['tls', 'noise'] as const) suite(security, { ours, boxo })
-    observers({ ours, boxo })
-    reconnect({ ours, boxo })
+    for (const security of ['tls', 'noise'] as const) {
+      observers(security, { ours, boxo })
+      reconnect(security, { ours, boxo })
+    }
   })
-  describe('a mixed mesh', () => mixed({ ours, boxo }))
+  for (const security of ['tls', 'noise'] as const) {
+    for (const channel of ['staked', 'public'] as const) {
+      describe(`a mixed mesh over ${security}, the ${channel} channel`, () =>
+        mixed({ security, channel }, { ours, boxo }))
+    }
+  }
+}
+
+interface Network {
+  readonly security: 'tls' | 'noise'
+  readonly channel: 'staked' | 'public'
 }
 
 interface Contenders {
@@ -170,19 +182,19 @@ function suite(security: 'tls' | 'noise', contenders: Contenders): void {
 }
 
 /** A pair, the first of ours and the second Go's. */
-async function pair({ ours: us, boxo: them }: Contenders, channel: 'staked' | 'public'): Promise<[Peer, Peer]> {
+async function pair({ ours: us, boxo: them }: Contenders, { security, channel }: Network): Promise<[Peer, Peer]> {
   const shape = [
     { contender: us, role: 'access' },
     { contender: them, role: 'execution' }
   ] as const
-  const [node, go] = await start(shape, 'tls', channel)
+  const [node, go] = await start(shape, security, channel)
   assert.ok(node !== undefined && go !== undefined)
   return [node, go]
 }
 
-function observers(contenders: Contenders): void {
-  test("on the observers' channel, both ways", async () => {
-    const peers = await pair(contenders, 'public')
+function observers(security: Network['security'], contenders: Contenders): void {
+  test(`on the observers' channel over ${security}, both ways`, async () => {
+    const peers = await pair(contenders, { security, channel: 'public' })
     try {
       for (const [at, holder] of peers.entries()) {
         const asker = peers[1 - at] as Peer
@@ -199,9 +211,9 @@ function observers(contenders: Contenders): void {
   })
 }
 
-function reconnect(contenders: Contenders): void {
-  test('a connection that breaks off is made again, and what was wanted comes, both ways', async () => {
-    const [node, go] = await pair(contenders, 'staked')
+function reconnect(security: Network['security'], contenders: Contenders): void {
+  test(`a connection over ${security} that breaks off is made again, and what was wanted comes, both ways`, async () => {
+    const [node, go] = await pair(contenders, { security, channel: 'staked' })
     try {
       for (const [at, [holder, asker]] of [[go, node] as const, [node, go] as const].entries()) {
         const before = await put(holder, 1_000 * (at + 1), 20, 100_000)
@@ -218,14 +230,14 @@ function reconnect(contenders: Contenders): void {
   })
 }
 
-function mixed(contenders: Contenders): void {
+function mixed({ security, channel }: Network, contenders: Contenders): void {
   let peers: Peer[] = []
   before(async () => {
     const both = (role: NodeAddress['role']): { contender: Contender; role: NodeAddress['role'] }[] => [
       { contender: contenders.ours, role },
       { contender: contenders.boxo, role }
     ]
-    peers = await start([...both('execution'), ...both('access'), ...both('access')], 'tls')
+    peers = await start([...both('execution'), ...both('access'), ...both('access')], security, channel)
   })
   after(async () => {
     await Promise.all(peers.map((peer) => peer.process.stop()))

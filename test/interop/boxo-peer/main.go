@@ -101,6 +101,8 @@ func (p *boxoPeer) handle(r request) (any, error) {
 		return run(r, p.cancelWant)
 	case "held":
 		return run(r, p.held)
+	case "sum":
+		return run(r, p.sum)
 	case "stats":
 		return p.stats()
 	}

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -20,7 +17,6 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -66,7 +62,7 @@ type listenIn struct {
 	Keep *int `json:"keep"`
 	// celestia-node's timeouts: how long an asked peer may take before another is asked.
 	Patient bool `json:"patient"`
-	// "public": the observers' channel.
+	// "public": the observers' channel; "plain": bitswap without a prefix, and an Ed25519 key, which every libp2p reads.
 	Channel string `json:"channel"`
 }
 
@@ -74,15 +70,11 @@ func (p *boxoPeer) listen(in listenIn) (any, error) {
 	if in.Keep != nil {
 		p.store.keep = *in.Keep
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	private, point, err := newKey(in.Channel == "plain")
 	if err != nil {
 		return nil, err
 	}
-	private, public, err := crypto.ECDSAKeyPairFromKey(key)
-	if err != nil {
-		return nil, err
-	}
-	id, err := peer.IDFromPublicKey(public)
+	id, err := peer.IDFromPrivateKey(private)
 	if err != nil {
 		return nil, err
 	}
@@ -109,13 +101,9 @@ func (p *boxoPeer) listen(in listenIn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ecdh, err := key.PublicKey.ECDH()
-	if err != nil {
-		return nil, err
-	}
 	return map[string]any{
 		"peerId":    id.String(),
-		"publicKey": hex.EncodeToString(ecdh.Bytes()[1:]),
+		"publicKey": hex.EncodeToString(point),
 		"port":      port,
 		"version":   version(),
 	}, nil
@@ -132,8 +120,11 @@ func (p *boxoPeer) newBitswap(in listenIn) *bitswap.Bitswap {
 		options = append(options, bitswap.WithClientOption(client.WithDontHaveTimeoutConfig(config)))
 	}
 	prefix := protocol.ID(stakedChannel)
-	if in.Channel == "public" {
+	switch in.Channel {
+	case "public":
 		prefix = publicChannel
+	case "plain":
+		prefix = ""
 	}
 	net := bsnet.NewFromIpfsHost(p.host, bsnet.Prefix(prefix))
 	return bitswap.New(p.ctx, net, nil, p.store, options...)
@@ -342,20 +333,6 @@ func (p *boxoPeer) cancelWant(in cancelIn) (any, error) {
 		cancel()
 	}
 	return map[string]any{"found": ok}, nil
-}
-
-func (p *boxoPeer) held(in cidsIn) (any, error) {
-	count := 0
-	for _, text := range in.Cids {
-		c, err := parseCid(text)
-		if err != nil {
-			return nil, err
-		}
-		if has, _ := p.store.Has(p.ctx, c); has {
-			count++
-		}
-	}
-	return map[string]any{"held": count}, nil
 }
 
 func (p *boxoPeer) stats() (any, error) {

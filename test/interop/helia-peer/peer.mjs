@@ -1,5 +1,6 @@
 // A bitswap peer on @helia/bitswap, driven by JSON lines like the others (test/perf/peers/README.md). Its packages lie in a folder
 // of their own and are installed when a benchmark asks for them; Ed25519 identities, since stock js-libp2p has no P-256.
+import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { monotonicMs, serveLines } from '../../perf/peers/line-protocol.ts'
@@ -36,6 +37,7 @@ let libp2p
 let bitswap
 let opened = 0
 let wantsSent = 0
+let cancelsSent = 0
 
 const cidOf = (digest) => CID.createV0(createDigest(sha256.code, digest))
 const parse = (hex) => cidOf(Buffer.from(hex, 'hex'))
@@ -79,8 +81,10 @@ async function listen({ security, keep: most }) {
   bitswap.wantList.addEventListener('block', count)
   const send = bitswap.network.sendMessage.bind(bitswap.network)
   bitswap.network.sendMessage = (peer, message, options) => {
-    for (const { wantType, cancel } of message.wantlist.values())
-      if (cancel !== true && wantType !== 'WantHave') wantsSent += 1
+    for (const { wantType, cancel } of message.wantlist.values()) {
+      if (cancel === true) cancelsSent += 1
+      else if (wantType !== 'WantHave') wantsSent += 1
+    }
     return send(peer, message, options)
   }
   const sent = bitswap.network._updateSentStats.bind(bitswap.network)
@@ -110,12 +114,15 @@ async function listen({ security, keep: most }) {
 const silent = Object.assign(() => {}, { error() {}, trace() {}, enabled: false, newScope: () => silent })
 const silentLogger = { forComponent: () => silent }
 
-/** Of a pair the lower peer id dials. */
+/** Of a pair the lower peer id dials; js-libp2p dials again by itself, when the connection is lost, whoever has the tag `keep-alive`. */
 async function connect({ nodes }) {
   const own = libp2p.peerId.toString()
   const others = nodes.filter(({ peerId }) => peerId !== own)
   for (const { peerId, port } of others) {
-    if (own < peerId) await libp2p.dial(multiaddr(`/ip4/127.0.0.1/tcp/${port}/p2p/${peerId}`))
+    if (own > peerId) continue
+    const address = multiaddr(`/ip4/127.0.0.1/tcp/${port}/p2p/${peerId}`)
+    const { remotePeer } = await libp2p.dial(address)
+    await libp2p.peerStore.merge(remotePeer, { multiaddrs: [address], tags: { 'keep-alive': { value: 1 } } })
   }
   const until = monotonicMs() + CONNECT_LIMIT_MS
   for (;;) {
@@ -181,6 +188,13 @@ async function held({ cids }) {
   return { held: found.filter(Boolean).length }
 }
 
+/** SHA-256 of the stored bytes, one blob after the other. */
+async function sum({ cids }) {
+  const hash = createHash('sha256')
+  for (const digest of cids) for await (const bytes of store.get(parse(digest))) hash.update(bytes)
+  return { sha256: hash.digest('hex') }
+}
+
 function stats() {
   const perPeer = libp2p
     .getConnections()
@@ -188,8 +202,9 @@ function stats() {
   return {
     payloadBytes: payload,
     blobs,
-    wants: { sent: wantsSent, cancelled: 0 },
+    wants: { sent: wantsSent, cancelled: cancelsSent },
     messages,
+    liveWants: bitswap.getWantlist().length,
     streams: {
       opened,
       open: perPeer.reduce((sum, one) => sum + one, 0),
@@ -198,7 +213,7 @@ function stats() {
   }
 }
 
-await serveLines({ listen, connect, put, announce, want, cancel, held, stats }, async () => {
+await serveLines({ listen, connect, put, announce, want, cancel, held, sum, stats }, async () => {
   await bitswap?.stop()
   await libp2p?.stop()
 })

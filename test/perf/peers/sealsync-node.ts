@@ -323,6 +323,17 @@ async function held({ cids }: { readonly cids: readonly string[] }): Promise<obj
   return { held: found.filter(Boolean).length }
 }
 
+/** SHA-256 of the stored bytes, one blob after the other. */
+async function sum({ cids }: { readonly cids: readonly string[] }): Promise<object> {
+  const hash = createHash('sha256')
+  for (const digest of cids) {
+    const blob = await peer().blobs.get(parse(digest))
+    if (blob === undefined) throw new Error(`${digest} is not stored`)
+    hash.update(blob.bytes)
+  }
+  return { sha256: hash.digest('hex') }
+}
+
 async function stats(): Promise<StatsOutput & { readonly liveWants: number; readonly wantsTimedOut: number }> {
   const { exchange, host, send, cooldowns } = peer()
   const status = exchange.status()
@@ -362,6 +373,7 @@ export const commands: Readonly<Record<string, Command>> = {
   cancel,
   cut,
   held,
+  sum,
   stats
 }
 
