@@ -174,6 +174,8 @@ async function want({ cids, inFlight }, id) {
     await Promise.all(Array.from({ length: Math.min(inFlight ?? cids.length, cids.length) }, worker))
   } finally {
     wants.delete(id)
+    // What was given up and comes nonetheless is a duplicate.
+    for (const digest of cids) wanted.delete(digest)
   }
   return { startedAt, storedAt }
 }
