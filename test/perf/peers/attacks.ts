@@ -97,6 +97,12 @@ interface Muxer {
   sendFrame(header: { type: number; flag: number; streamID: number; length: number }): void
 }
 
+function grantByte(stream: Stream, muxer: Muxer): void {
+  const window = stream as unknown as { readonly streamId: number; recvWindowCapacity: number }
+  window.recvWindowCapacity += 1
+  muxer.sendFrame({ type: 1, flag: 0, streamID: window.streamId, length: 1 })
+}
+
 /** Wants all that there is, and grants a byte of window a second to each stream it comes on. */
 async function slowReader(attack: Attack): Promise<void> {
   const streams = new Set<{ readonly stream: Stream; readonly muxer: Muxer }>()
@@ -117,8 +123,7 @@ async function slowReader(attack: Attack): Promise<void> {
     for (let second = 0; second < 5 && attack.running; second += 1) {
       await attack.pause(1000)
       for (const { stream: held, muxer } of streams) {
-        const streamID = (held as unknown as { readonly streamId: number }).streamId
-        if (held.status === 'open') muxer.sendFrame({ type: 1, flag: 0, streamID, length: 1 })
+        if (held.status === 'open') grantByte(held, muxer)
       }
     }
     stream.abort(new Error('next'))

@@ -43,13 +43,18 @@ export interface NetworkShape {
   readonly access: number
   readonly execution: number
   readonly options?: ExchangeOptionsChange
+  /** Access nodes that are listed and not started: hosts that a test plays. */
+  readonly strangers?: readonly PeerIdText[]
 }
 
 /** A full mesh; execution nodes first. */
 export async function startNetwork(shape: NetworkShape): Promise<HostNode[]> {
   const hosts = await Promise.all(Array.from({ length: shape.access + shape.execution }, bareHost))
   const peers = hosts.map((host) => host.peerId.toString() as PeerIdText)
-  const directory = { execution: peers.slice(0, shape.execution), access: peers.slice(shape.execution) }
+  const directory = {
+    execution: peers.slice(0, shape.execution),
+    access: [...peers.slice(shape.execution), ...(shape.strangers ?? [])]
+  }
   const nodes: HostNode[] = []
   for (const [index, host] of hosts.entries()) {
     nodes.push(await startNode(host, { directory, seed: index, options: shape.options ?? {} }))
