@@ -66,6 +66,12 @@ const DATA: LimitSection = {
       counters: ['sealsync_execution_data_hints_given_up_total', 'sealsync_execution_data_extra_hint_bytes_total']
     },
     {
+      limits: ['execution-data.maxFalseHintBytes', 'execution-data.falseHintBytesPerSecond'],
+      defends: 'bandwidth, against hints that lie at every height: bytes of all of them, at once and a second',
+      at: 'hints are passed over, trees are fetched level by level',
+      counters: ['sealsync_execution_data_hints_given_up_total', 'sealsync_execution_data_extra_hint_bytes_total']
+    },
+    {
       limits: ['execution-data.parallelFetches', 'execution-data.maxUndurableBytes'],
       defends: 'memory of one download: blobs waited for, bytes the disk has not taken yet',
       at: 'no new fetch begins',

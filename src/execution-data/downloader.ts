@@ -3,6 +3,7 @@ import { codeOf, messageOf } from '../util/index.ts'
 import type { BlobTreeManifest } from './blob-tree.ts'
 import type { DownloaderComponents } from './download-ports.ts'
 import { isMalformed } from './errors.ts'
+import { HintTrust } from './hint-trust.ts'
 import type { ExecutionDataOptions } from './options.ts'
 import { type FetchRegister, TreeDownload } from './tree-download.ts'
 import { walkTree } from './tree-walker.ts'
@@ -22,10 +23,12 @@ export class Downloader {
   readonly #components: DownloaderComponents
   readonly #options: ExecutionDataOptions
   readonly #fetching: FetchRegister = new Map()
+  readonly #hintTrust: HintTrust
 
   constructor(components: DownloaderComponents, options: ExecutionDataOptions) {
     this.#components = components
     this.#options = options
+    this.#hintTrust = new HintTrust(components.clock, options)
   }
 
   /**
@@ -38,13 +41,21 @@ export class Downloader {
     const { clock, metrics, logger } = this.#components
     const began = clock.now()
     const job = new TreeDownload(
-      { ...this.#components, session: this.#components.openSession(block), fetching: this.#fetching },
+      {
+        ...this.#components,
+        session: this.#components.openSession(block),
+        fetching: this.#fetching,
+        hintTrust: this.#hintTrust
+      },
       this.#options
     )
     const onAbort = (): void => job.abandon(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      if (block.hint !== undefined && block.hint.length > 0) job.useHint(block.hint)
+      if (block.hint !== undefined && block.hint.length > 0) {
+        if (this.#hintTrust.left) job.useHint(block.hint)
+        else metrics.hintsGivenUp.inc()
+      }
       const { manifest } = await walkTree(job, this.#options, block)
       await job.finish()
       metrics.downloads.inc({ outcome: 'ok' })

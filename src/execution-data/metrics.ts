@@ -46,7 +46,10 @@ export function createExecutionDataMetrics(register: Registry): ExecutionDataMet
     refetchedBlobs: counter('refetched_blobs_total', 'Blobs fetched from the network though the store had them'),
     extraHintBlobs: labelled('extra_hint_blobs_total', 'Blobs a hint named that the tree does not have', 'arrived'),
     extraHintBytes: counter('extra_hint_bytes_total', 'Bytes of blobs that arrived by a hint and were dropped'),
-    hintsGivenUp: counter('hints_given_up_total', 'Hints given up because the tree confirmed too few of their bytes'),
+    hintsGivenUp: counter(
+      'hints_given_up_total',
+      'Hints given up because the tree confirmed too few of their bytes, or passed over because it had been so before'
+    ),
     malformed: labelled('malformed_total', 'Execution data that no retry can mend, by error code', 'code'),
     decodedBytes: counter('decoded_bytes_total', 'Decompressed bytes of decoded chunks'),
     memoryRefused: counter('memory_refused_total', 'Decodings put off because the memory account had no room')

@@ -59,6 +59,12 @@ export interface ExecutionDataOptions extends DecodeOptions {
   readonly maxHintFetches: number
   /** Unconfirmed bytes at which the hint is given up for the rest of the download: what a false hint can cost. */
   readonly maxUnconfirmedBytes: number
+  /**
+   * Bytes that false hints of all heights may cost together, at once and a second; while they are used up, hints are passed
+   * over. Two hints that lie as much as one may; an author that lies at every height costs what the second says, and no more.
+   */
+  readonly maxFalseHintBytes: number
+  readonly falseHintBytesPerSecond: number
   /** Bytes handed to the store and not yet durable at which no new fetch begins: a slow disk holds back the network. */
   readonly maxUndurableBytes: number
 }
@@ -89,6 +95,8 @@ export const defaultExecutionDataOptions: ExecutionDataOptions = Object.freeze({
   parallelFetches: 64,
   maxHintFetches: 256,
   maxUnconfirmedBytes: 32 * MIB,
+  maxFalseHintBytes: 64 * MIB,
+  falseHintBytesPerSecond: 1 * MIB,
   maxUndurableBytes: 64 * MIB
 })
 

@@ -3,6 +3,7 @@ import type { DownloaderComponents, DownloadSession } from './download-ports.ts'
 import { ExecutionDataError } from './errors.ts'
 import { FetchGate } from './fetch-gate.ts'
 import { HintFetch } from './hint-fetch.ts'
+import type { HintTrust } from './hint-trust.ts'
 import type { ExecutionDataOptions } from './options.ts'
 import { checkBlobSize, type TreeSource } from './tree-walker.ts'
 
@@ -11,6 +12,7 @@ import { checkBlobSize, type TreeSource } from './tree-walker.ts'
 type Components = Pick<DownloaderComponents, 'blockstore' | 'onStored' | 'metrics'> & {
   readonly session: DownloadSession
   readonly fetching: FetchRegister
+  readonly hintTrust: Pick<HintTrust, 'spent'>
 }
 
 /** What the downloads of one node are fetching now: several that want the same blob at once do not fetch it again. */
@@ -63,7 +65,7 @@ export class TreeDownload implements TreeSource {
 
   /** Resolves when every blob is durable. Rejects as the store does, and as soon as the download is abandoned. */
   async finish(): Promise<void> {
-    this.#dropHint()
+    this.#dropHint(true)
     const { signal } = this.#controller
     await new Promise<void>((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
@@ -75,7 +77,7 @@ export class TreeDownload implements TreeSource {
   /** Ends everything this download began. The first reason counts. */
   abandon(error: unknown): void {
     this.#controller.abort(error)
-    this.#dropHint()
+    this.#dropHint(false)
     this.#gate.open()
   }
 
@@ -147,14 +149,16 @@ export class TreeDownload implements TreeSource {
     this.#undurable.add(settled)
   }
 
-  #dropHint(): void {
-    const { metrics } = this.#components
+  /** `known`: the whole tree is, so what it has not claimed is none of it. */
+  #dropHint(known: boolean): void {
+    const { metrics, hintTrust } = this.#components
     const left = this.#hint?.stop()
     this.#hint = undefined
     if (left === undefined) return
     metrics.extraHintBlobs.inc({ arrived: 'yes' }, left.arrived)
     metrics.extraHintBlobs.inc({ arrived: 'no' }, left.aborted)
     metrics.extraHintBytes.inc(left.arrivedBytes)
+    if (known || left.givenUp) hintTrust.spent(left.arrivedBytes)
     if (left.givenUp) metrics.hintsGivenUp.inc()
   }
 }

@@ -71,7 +71,6 @@ class Assault {
   /** Digests of the newest blobs. */
   readonly #cids: string[] = []
   #made = 0
-  #attacking = false
 
   constructor(mesh: Mesh, plan: HostilePlan) {
     this.#mesh = mesh
@@ -87,7 +86,6 @@ class Assault {
     const before = await this.#span(seconds)
     const rss = memory(this.#target.process.pid).rssBytes
     const cids = this.#cids.slice(0, KEEP)
-    this.#attacking = true
     await this.#hostile.process.call('attack', { mode, target: this.#target.peerId, cids })
     const during = await this.#span(seconds)
     const { done, shutOut } = await this.#hostile.process.call<CalmOutput>('calm')
@@ -151,8 +149,8 @@ class Assault {
     await Promise.all(producers.map(({ process }) => process.call('announce', { cids })))
     const input = { ...this.#mesh.contender.want, cids, hot: true, origins: producers.map(({ peerId }) => peerId) }
     const announcedAt = monotonicMs()
-    // Until it goes bad it is one of them; what it fetches is nobody's figure.
-    if (!this.#attacking) this.#hostile.process.call('want', input).catch(() => {})
+    // What it fetches is nobody's figure, but others wait for it to pass that on. Once it is cut, or answers no more, it fails.
+    this.#hostile.process.call('want', input).catch(() => {})
     return this.#honest
       .filter(({ role }) => role === 'access')
       .map((node) => {

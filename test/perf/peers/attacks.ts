@@ -148,8 +148,17 @@ async function dribble(attack: Attack): Promise<void> {
   }
 }
 
-/** Reads wants, and does with each what it is told. */
-async function answer(attack: Attack, onWant: (connection: Connection, entry: WantEntry) => void): Promise<void> {
+type Write = (connection: Connection, bytes: Uint8Array) => void
+
+/**
+ * Reads wants, and does with each what it is told. Says an empty word to everybody now and then: whoever is silent altogether
+ * is soon not asked any more, and does no harm.
+ */
+async function answer(
+  attack: Attack,
+  onWant: (use: { readonly connection: Connection; readonly entry: WantEntry; readonly write: Write }) => void
+): Promise<void> {
+  const write = writers()
   await attack.replaceExchange((stream, connection) => {
     const decoder = new MessageDecoder(
       {
@@ -158,18 +167,21 @@ async function answer(attack: Attack, onWant: (connection: Connection, entry: Wa
         blockEnd: () => {},
         blockSkipped: () => {},
         message: ({ entries }) => {
-          for (const entry of entries) if (!entry.cancel && attack.running) onWant(connection, entry)
+          for (const entry of entries) if (!entry.cancel && attack.running) onWant({ connection, entry, write })
         }
       },
       defaultExchangeOptions
     )
     stream.addEventListener('message', ({ data }) => decoder.push(data.subarray()))
   })
-  while (attack.running) await attack.pause(100)
+  while (attack.running) {
+    for (const connection of attack.libp2p.getConnections()) write(connection, encodeControl([], []))
+    await attack.pause(200)
+  }
 }
 
 /** A stream of its own for each connection, opened when it is first needed. */
-function writers(): (connection: Connection, bytes: Uint8Array) => void {
+function writers(): Write {
   const streams = new Map<string, Promise<Stream>>()
   return (connection, bytes) => {
     const stream = streams.get(connection.id) ?? connection.newStream(PROTOCOL)
@@ -180,18 +192,17 @@ function writers(): (connection: Connection, bytes: Uint8Array) => void {
 
 /** Says that it has everything, and sends nothing: to everybody. */
 function haveAndSilence(attack: Attack): Promise<void> {
-  const write = writers()
-  return answer(attack, (connection, { key }) => {
+  return answer(attack, ({ connection, entry, write }) => {
     attack.done += 1
-    write(connection, encodeControl([], [encodePresence(key, CID_V0, true)]))
+    write(connection, encodeControl([], [encodePresence(entry.key, CID_V0, true)]))
   })
 }
 
 /** Answers each want with the first half of a block, each on a stream of its own: to everybody. */
 function halfBlocks(attack: Attack): Promise<void> {
   const half = junk.subarray(0, MIB / 2)
-  return answer(attack, (connection, { wantType }) => {
-    if (wantType !== 'block') return
+  return answer(attack, ({ connection, entry }) => {
+    if (entry.wantType !== 'block') return
     attack.done += 1
     connection.newStream(PROTOCOL, { maxOutboundStreams: 4096 }).then(
       (stream) => stream.send(half),

@@ -118,6 +118,30 @@ describe('downloader', () => {
     assert.equal(await value('hints_given_up_total'), 1)
   })
 
+  test('hints that lie at every height cost so much together, and are believed again in time', async () => {
+    let now = 0
+    const clock = { now: () => now, wallNow: () => now, setTimer: () => ({ cancel() {} }) }
+    const strangers = Array.from({ length: 40 }, (_, i) => blobOf(new Uint8Array(1000).fill(i)))
+    const hint = strangers.map((blob) => blob.cid)
+    const options = { maxFalseHintBytes: 90_000, falseHintBytesPerSecond: 1000 }
+    const blocks = Array.from({ length: 12 }, (_, i) => deepBlock([5000 + 100 * i, 3000]))
+    const peer = [...blocks.flatMap(({ blobs }) => blobs), ...strangers]
+    const { download, fetched, value } = bench(peer, options, { clock })
+    const next = async (): Promise<void> => {
+      const one = blocks.pop() as EncodedBlock
+      assert.deepEqual(await download({ ...sealed(one.executionDataId, BLOCK_ID), hint }), one.manifest)
+    }
+    const asks = (): number => fetched.filter(({ cid }) => hint.some(({ key }) => key === cid.key)).length
+    for (let height = 0; height < 10; height += 1) await next()
+    assert.equal(asks(), 3 * strangers.length, 'three of 40,000 bytes each, the last from what was left')
+    assert.equal(await value('hints_given_up_total'), 7)
+    assert.equal(await value('extra_hint_bytes_total'), 120_000)
+    now = 60_000
+    await next()
+    await next()
+    assert.equal(asks(), 4 * strangers.length, 'one more after a minute')
+  })
+
   test('a root of another block is malformed, and only the root is stored', async () => {
     const { download, blockstore, value } = bench(block.blobs)
     await assert.rejects(download(sealed(block.executionDataId, 'cd'.repeat(32))), { code: 'block-mismatch' })
