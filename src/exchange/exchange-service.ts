@@ -275,7 +275,8 @@ export class ExchangeService implements Exchange {
         if (reason === 'slow') this.#peers.slow(peer)
         else this.#penalise(peer, reason)
       },
-      closed: (reader) => this.#peers.closed(reader)
+      closed: (reader) => this.#peers.closed(reader),
+      lost: (peer) => this.client.answersLost(peer)
     }
   }
 

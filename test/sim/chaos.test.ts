@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { KEPT_PLANS } from './kept-plans.ts'
 import { runPlan } from './runner/chaos.ts'
 import { type Plan, smallPlans } from './runner/plan.ts'
 
@@ -51,4 +52,10 @@ describe('random faults', () => {
       assert.deepEqual(await runPlan(plan), await runPlan(plan))
     }
   })
+
+  for (const { found, plan } of KEPT_PLANS) {
+    test(`hold where they once did not: ${found}`, async () => {
+      assert.ok((await runPlan(plan)).deliveries > 0)
+    })
+  }
 })

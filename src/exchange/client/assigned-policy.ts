@@ -77,6 +77,11 @@ export class AssignedPolicy implements Policy {
     }
   }
 
+  /** A want whose answer is lost moves on when its clock says so; the question would stand for ever. */
+  answersLost(state: PeerState): void {
+    this.#prober.answerLost(state.peer)
+  }
+
   presences(state: PeerState, presences: readonly Presence[]): void {
     for (const { key, have } of presences) {
       if (key === this.#prober.key) this.#probed(state)

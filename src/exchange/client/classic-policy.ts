@@ -95,6 +95,8 @@ export class ClassicPolicy implements Policy {
     for (const [key, { entry }] of peer?.told ?? []) this.#components.link(id)?.queueWant(key, entry)
   }
 
+  answersLost(): void {}
+
   presences(state: PeerState, presences: readonly Presence[]): void {
     const peer = this.#peers.get(state.peer)
     if (peer === undefined) return

@@ -171,6 +171,12 @@ export class ExchangeClient {
     this.#policy.controlLost(state)
   }
 
+  /** A stream of the peer broke: answers may have been on it. */
+  answersLost(peer: PeerIdText): void {
+    const state = this.#peers.get(peer)
+    if (state !== undefined) this.#policy.answersLost(state)
+  }
+
   /** Any message of the peer, whatever it says. */
   heard(peer: PeerIdText): void {
     const state = this.#peers.get(peer)

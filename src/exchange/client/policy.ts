@@ -17,6 +17,8 @@ export interface Policy {
   wantsLeft(state: PeerState, keys: readonly DigestKey[]): void
   /** The peer's control stream broke: what was on it may be lost. */
   controlLost(state: PeerState): void
+  /** A stream of the peer broke: what it has said on it may be lost. */
+  answersLost(state: PeerState): void
   /** A message of the peer: these it has, or has not. */
   presences(state: PeerState, presences: readonly Presence[]): void
   /** A block begins to arrive that may be one that it was asked for. */

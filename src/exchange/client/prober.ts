@@ -88,6 +88,18 @@ export class Prober {
     else this.ask(question.state)
   }
 
+  /** A stream that may have carried the answer broke: the peer answers once more. */
+  answerLost(peer: PeerIdText): void {
+    const question = this.#open.get(peer)
+    if (question?.left !== true) return
+    const { clock, wheel, link } = this.#components
+    question.left = false
+    question.at = clock.now()
+    question.attendedAt = wheel.now()
+    this.#watch(question)
+    link(peer)?.queueWant(this.key, this.#entry)
+  }
+
   gone(peer: PeerIdText): void {
     this.#close(peer)
   }

@@ -23,6 +23,8 @@ export interface InboundEvents {
   /** The bytes were no bitswap, or too long, or too slow. */
   broken(peer: PeerIdText, reason: 'malformed' | 'oversize' | 'slow'): void
   closed(reader: InboundReader): void
+  /** A stream broke, and with it what the peer had said on it. */
+  lost(peer: PeerIdText): void
 }
 
 /** A block that broke off. */
@@ -113,7 +115,7 @@ export class InboundReader {
       data: (chunk) => this.#onData(chunk),
       drain: () => {},
       ended: () => this.#stop('the peer ended it', true),
-      closed: () => this.#stop('closed', false)
+      closed: () => this.#onBroken()
     })
   }
 
@@ -233,6 +235,12 @@ export class InboundReader {
     if (this.#length < 0) return age >= streams.messageTimeoutMs
     if (now - this.#lastByteAt >= client.stallMs) return true
     return age >= client.stallMs * 2 && (this.#read * 1000) / age < client.minRateBytes
+  }
+
+  #onBroken(): void {
+    const lost = this.#open
+    this.#stop('closed', false)
+    if (lost) this.#components.events.lost(this.peer)
   }
 
   #stop(reason: string, blame: boolean): void {
