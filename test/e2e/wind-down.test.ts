@@ -25,6 +25,7 @@ interface LeavingStatus {
   readonly blobs: { readonly count: number }
   readonly windDown?: {
     readonly state: string
+    readonly starts: number
     readonly below: number | null
     readonly shed: { readonly blobs: number }
   }
@@ -84,7 +85,11 @@ describe('a node that winds down', () => {
 
     // It serves for an hour more, so the command has to be interrupted; then the hour is over.
     const kept = windDown(['--keep-serving-until', '1h', '--rate', '100KiB'])
-    await until(access, async () => (await statusOf(access))?.windDown?.state === 'ordered')
+    // The start is in the record, on the disk, before the kill.
+    await until(access, async () => {
+      const order = (await statusOf(access))?.windDown
+      return order?.state === 'ordered' && order.starts === 1
+    })
     assert.equal(await isOpen(access, 'winding-down'), true)
     assert.equal((await statusOf(access))?.heights.lowest, FIRST + 21)
     const served = await fetch(`http://${access.addresses()?.api}/v1/execution-data/${LAST}?format=car`)
