@@ -26,5 +26,7 @@ export const KEPT_PLANS: readonly { readonly found: string; readonly plan: Plan 
   {
     found: 'a question whose cancel was on a stream that broke stayed in the ledger',
     plan: { ...least, access: 3, faults: [{ kind: 'break', atMs: 200, forMs: 1, a: 3, b: 0 }] }
-  }
+  },
+  // Of the simulation itself: a killed process began a download when the feed spoke.
+  { found: 'more downloads at once than allowed', plan: { kind: 'heights', seed: 20, blocks: 94 } }
 ]

@@ -153,7 +153,7 @@ function disturb(script: ScriptedPeer, { sim, behaviour, blobs, over }: Byzantin
   const again = (): void => {
     if (over()) return
     for (const { peer } of sim.nodes) run(peer)
-    sim.clock.setTimer(250 + sim.rng.next() * 500, again)
+    sim.clock.setTimer((250 + sim.rng.next() * 500) * (behaviour === 'wants' ? 4 : 1), again)
   }
   sim.clock.setTimer(100, again)
 }

@@ -147,7 +147,9 @@ export class SyncWorld {
           get: (name) => alive(this.progress.get(name)),
           set: (name, height) => alive(this.#save(name, height))
         },
-        download: (block, { signal }) => alive(this.#download(block, signal)),
+        // What a killed process still hears from the feed makes it begin nothing.
+        download: (block, { signal }) =>
+          this.#life === life ? alive(this.#download(block, signal)) : new Promise(() => undefined),
         decode: async (manifest) => {
           if (this.#malformed.has(manifest.executionDataId)) throw new PlannedFailure('malformed')
           if (this.#rng.next() < 0.02) throw new PlannedFailure('transient')
