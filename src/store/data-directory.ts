@@ -6,7 +6,7 @@ import type { Migration } from './migration.ts'
 import { StoreError, toStoreError } from './errors.ts'
 
 /** Version of what lies in a data directory: raised when a release reads or writes something differently. */
-export const SCHEMA_VERSION = 2
+export const SCHEMA_VERSION = 3
 
 const VERSION_FILE = 'VERSION'
 const OWNER_FILE = 'LOCK'

@@ -2,7 +2,7 @@
 export { TrackerError, type TrackerErrorCode } from './errors.ts'
 export type { FreeBlobs, LooseRequest, PruneRequest, PruneStep } from './pruning.ts'
 export { LevelTracker, type LooseStep, type LevelTrackerComponents } from './level-tracker.ts'
-export { migrateTracker } from './migrate.ts'
+export { migrateReferences, migrateTracker } from './migrate.ts'
 export { createTrackerMetrics, type TrackerMetrics } from './metrics.ts'
 export { defaultTrackerOptions, type TrackerOptions, validateTrackerOptions } from './options.ts'
 export { LevelProgressStore, type ProgressStore } from './progress.ts'

@@ -14,25 +14,23 @@ import {
   decodeListPart,
   heightBytes,
   heightOfBlock,
-  heightOfReference,
   listOf,
   listsEnd,
   looseKey,
   PRUNED_KEY,
-  readHeight,
-  referencesOf
+  readHeight
 } from './records.ts'
+import { latestOf, OwnerChanges } from './references.ts'
 import {
+  judgePruneBatch,
   type LooseRequest,
   PRUNE_START,
   type PruneRequest,
   type PruneStep,
-  pruneOperations,
   readLoose,
   readPruneBatch,
   settleOperations,
-  unreferenced,
-  unreferencedAbove
+  unreferenced
 } from './pruning.ts'
 import type { TrackedBlock, Tracker } from './tracker.ts'
 
@@ -69,6 +67,9 @@ interface Job {
 interface Change {
   readonly result: 'new' | 'replaced' | 'pruned' | 'gone'
   readonly operations: readonly KeyValueOperation[]
+  /** Blobs that the height refers to no more, and those that it refers to from here on. */
+  readonly left?: readonly BlobCid[]
+  readonly taken?: readonly BlobCid[]
 }
 
 interface Bounds {
@@ -200,10 +201,8 @@ export class LevelTracker implements Tracker {
     }
   }
 
-  async latestHeightOf(cid: BlobCid): Promise<Height | undefined> {
-    const last = { ...referencesOf(cid), reverse: true, limit: 1 }
-    for await (const [key] of this.#components.space.entries(last)) return heightOfReference(key)
-    return undefined
+  latestHeightOf(cid: BlobCid): Promise<Height | undefined> {
+    return latestOf(this.#components.space, cid)
   }
 
   async #writeGroups(): Promise<void> {
@@ -232,13 +231,30 @@ export class LevelTracker implements Tracker {
     try {
       const before = await this.#blocksAt(group.map(({ block }) => block.height))
       const changes = await Promise.all(group.map((job, at) => this.#changeOf(job, before[at])))
-      const operations = changes.flatMap((change) => change?.operations ?? [])
+      const operations = [
+        ...changes.flatMap((change) => change?.operations ?? []),
+        ...(await this.#ownerOperations(group, changes))
+      ]
       if (operations.length > 0) await space.batch(operations, { sync: true })
       for (const [at, job] of group.entries()) this.#settle(job, changes[at]?.result ?? 'repeated')
       metrics.trackSeconds.observe((clock.now() - startedAt) / 1000)
     } catch (error) {
       for (const { reject } of group) reject(error)
     }
+  }
+
+  async #ownerOperations(
+    group: readonly Job[],
+    changes: readonly (Change | undefined)[]
+  ): Promise<KeyValueOperation[]> {
+    const changing = changes.flatMap((change) => [...(change?.left ?? []), ...(change?.taken ?? [])])
+    if (changing.length === 0) return []
+    const owners = await OwnerChanges.of(this.#components.space, changing)
+    for (const [at, { block }] of group.entries()) {
+      for (const cid of changes[at]?.left ?? []) owners.remove(cid, block.height)
+      for (const cid of changes[at]?.taken ?? []) owners.add(cid, block.height)
+    }
+    return owners.operations
   }
 
   #settle({ block, resolve, reject }: Job, result: Change['result'] | 'repeated'): void {
@@ -256,11 +272,12 @@ export class LevelTracker implements Tracker {
       return { result: 'pruned', operations: this.#looseOperations(cids) }
     if ((await this.#countGone(cids)) > 0) return { result: 'gone', operations: [] }
     const inserted = insertion({ ...block, trackedAtMs: this.#components.clock.wallNow() }, cids)
-    if (before === undefined) return { result: 'new', operations: inserted }
+    if (before === undefined) return { result: 'new', operations: inserted, taken: cids }
     const listed = await this.#listAt(block.height)
     if (isSame(before, block) && isSameSet(listed, cids)) return undefined
-    const left = this.#looseOperations(without(listed, cids))
-    return { result: 'replaced', operations: [...removal(before, listed), ...inserted, ...left] }
+    const loose = this.#looseOperations(without(listed, cids))
+    const operations = [...removal(before, listed), ...inserted, ...loose]
+    return { result: 'replaced', operations, left: listed, taken: cids }
   }
 
   async #blocksAt(heights: readonly Height[]): Promise<(TrackedBlock | undefined)[]> {
@@ -281,15 +298,15 @@ export class LevelTracker implements Tracker {
     const target = Math.max(to, this.#bounds.prunedTo ?? -1)
     const batch = await readPruneBatch(space, { from: this.#cursor, to: target, maxBlobs })
     await this.#setPrunedTo(batch.height)
-    const unreferenced = await unreferencedAbove(space, batch.references, batch.height)
-    if (unreferenced.length > 0) {
+    const judged = await judgePruneBatch(space, batch)
+    if (judged.free.length > 0) {
       this.#hasFreed = true
-      await free(unreferenced)
+      await free(judged.free)
     }
     // Not synced: what is lost of it is found and taken away again.
-    await space.batch(pruneOperations(batch), { sync: false })
+    await space.batch(judged.operations, { sync: false })
     this.#cursor = batch.next ?? { list: listsEnd(target), block: target + 1 }
-    return { references: batch.references.length, freed: unreferenced.length, more: batch.next !== undefined }
+    return { references: batch.references.length, freed: judged.free.length, more: batch.next !== undefined }
   }
 
   async #setPrunedTo(height: Height): Promise<void> {
@@ -314,7 +331,7 @@ export class LevelTracker implements Tracker {
       this.#hasFreed = true
       await free(nobodys)
     }
-    await space.batch(settleOperations(due), { sync: false })
+    await space.batch(settleOperations(due, nobodys), { sync: false })
     this.#looseCursor = next
     const kept = due.length - nobodys.length
     metrics.loose.inc({ outcome: 'freed' }, nobodys.length)

@@ -1,4 +1,4 @@
-import type { BlobCid, DigestKey, Height } from '../model/index.ts'
+import type { BlobCid, Height } from '../model/index.ts'
 import type { KeyValueOperation, KeyValueSpace } from '../store/key-value.ts'
 import {
   blockIdKey,
@@ -11,11 +11,13 @@ import {
   looseCid,
   looseKey,
   listsEnd,
+  ownerKey,
   readHeight,
   referenceKey,
   referencesAbove,
   referencesOf
 } from './records.ts'
+import { haveReferences, ownersOf } from './references.ts'
 
 /** Deletes blobs for good; what is not there is passed over. */
 export type FreeBlobs = (cids: readonly BlobCid[]) => Promise<void>
@@ -43,9 +45,6 @@ export interface LooseRequest {
   readonly maxBlobs: number
   readonly free: FreeBlobs
 }
-
-/** References of different blobs that are looked up at a time: each is a seek on a thread of the pool, which has four. */
-const LOOKUPS = 16
 
 /** One batch of what a step takes away, read and not yet touched. */
 export interface PruneBatch {
@@ -108,18 +107,26 @@ async function readBlocks(
   return { keys, next: last !== undefined && keys.length === 2 * most ? heightOfBlock(last) + 1 : to + 1 }
 }
 
-/** Those of the blobs that no height above `height` refers to. */
-export function unreferencedAbove(
+/** What becomes of a batch: the blobs that no height above it refers to, and the operations that take its records away. */
+export async function judgePruneBatch(
   space: KeyValueSpace,
-  references: readonly (readonly [BlobCid, Height])[],
-  height: Height
-): Promise<BlobCid[]> {
-  const unique = new Map<DigestKey, BlobCid>(references.map(([cid]) => [cid.key, cid]))
-  return without(space, [...unique.values()], (cid) => referencesAbove(cid, height))
-}
-
-export function pruneOperations({ references, keys }: PruneBatch): KeyValueOperation[] {
-  return [...references.map(([cid, height]) => referenceKey(cid, height)), ...keys].map((key) => ({ type: 'del', key }))
+  { height, references, keys }: PruneBatch
+): Promise<{ readonly free: readonly BlobCid[]; readonly operations: readonly KeyValueOperation[] }> {
+  const unique = [...new Map(references.map(([cid]) => [cid.key, cid])).values()]
+  const owners = await ownersOf(space, unique)
+  const several = unique.filter((_, at) => owners[at] === 'several')
+  const wanted = await haveReferences(space, several, (cid) => referencesAbove(cid, height))
+  const shared = new Set(several.map((cid) => cid.key))
+  const free = unique.filter(({ key }, at) => {
+    const owner = owners[at]
+    return owner === 'several' ? !wanted.has(key) : owner === undefined || owner <= height
+  })
+  const gone = [
+    ...free.map(ownerKey),
+    ...references.flatMap(([cid, at]) => (shared.has(cid.key) ? [referenceKey(cid, at)] : [])),
+    ...keys
+  ]
+  return { free, operations: gone.map((key) => ({ type: 'del', key })) }
 }
 
 /** Loose blobs marked up to a time, at most so many looked at; `more` when there may be others. */
@@ -138,32 +145,14 @@ export async function readLoose(
 }
 
 /** Those of the blobs that no height refers to. */
-export function unreferenced(space: KeyValueSpace, cids: readonly BlobCid[]): Promise<BlobCid[]> {
-  return without(space, cids, referencesOf)
+export async function unreferenced(space: KeyValueSpace, cids: readonly BlobCid[]): Promise<BlobCid[]> {
+  const owners = await ownersOf(space, cids)
+  const several = cids.filter((_, at) => owners[at] === 'several')
+  const wanted = await haveReferences(space, several, referencesOf)
+  return cids.filter(({ key }, at) => owners[at] === undefined || (owners[at] === 'several' && !wanted.has(key)))
 }
 
-export function settleOperations(cids: readonly BlobCid[]): KeyValueOperation[] {
-  return cids.map((cid) => ({ type: 'del', key: looseKey(cid) }))
-}
-
-async function without(
-  space: KeyValueSpace,
-  cids: readonly BlobCid[],
-  rangeOf: (cid: BlobCid) => { readonly gte: Uint8Array; readonly lt: Uint8Array }
-): Promise<BlobCid[]> {
-  const free: BlobCid[] = []
-  for (let at = 0; at < cids.length; at += LOOKUPS) {
-    const some = cids.slice(at, at + LOOKUPS)
-    const empty = await Promise.all(some.map((cid) => isEmpty(space, rangeOf(cid))))
-    free.push(...some.filter((_, index) => empty[index]))
-  }
-  return free
-}
-
-async function isEmpty(
-  space: KeyValueSpace,
-  range: { readonly gte: Uint8Array; readonly lt: Uint8Array }
-): Promise<boolean> {
-  for await (const entry of space.entries({ ...range, limit: 1 })) return entry === undefined
-  return true
+/** Takes the marks of loose blobs away, and what is left of those that are freed. */
+export function settleOperations(due: readonly BlobCid[], freed: readonly BlobCid[]): KeyValueOperation[] {
+  return [...due.map(looseKey), ...freed.map(ownerKey)].map((key) => ({ type: 'del', key }))
 }

@@ -15,15 +15,16 @@ import type { TrackedBlock } from './tracker.ts'
  *
  * ```
  * 01 02                            pruned height u64
- * 02 ‖ digest 32 ‖ height u64      this height refers to this blob; the last of a blob's is its latest
+ * 02 ‖ digest 32 ‖ height u64      this height refers to this blob, which several do; the last of a blob's is its latest
  * 03 ‖ height u64 ‖ part u32       digests of the height's blobs, up to 1,024 a part
  * 04 ‖ height u64                  block id 32 ‖ execution data id 32 ‖ when it was tracked, Unix ms u64
  * 05 ‖ block id 32                 height u64
  * 06 ‖ digest 32                   a blob that may be nobody's any more: when that was seen, Unix ms u64
+ * 07 ‖ digest 32                   the only height that refers to this blob, u64; or nothing: see its records 02
  * ```
  *
- * flow-go (`module/executiondatasync/tracker/storage.go`) keeps one latest height per blob instead of 02 ‖ digest ‖ height:
- * that has to be read before it is written, and cannot be lowered again when a height's block is replaced.
+ * flow-go (`module/executiondatasync/tracker/storage.go`) keeps one latest height per blob and nothing else: that cannot be lowered
+ * again when a height's block is replaced.
  */
 const HEIGHT_LENGTH = 8
 const DIGESTS_PER_PART = 1024
@@ -48,7 +49,9 @@ export function referenceKey(cid: BlobCid, height: Height): Uint8Array {
   return key(2, cid.digest, heightBytes(height))
 }
 
-/** All references to a blob. */
+export const ownerKey = (cid: BlobCid): Uint8Array => key(7, cid.digest)
+
+/** All references to a blob that several heights refer to. */
 export function referencesOf(cid: BlobCid): { readonly gte: Uint8Array; readonly lt: Uint8Array } {
   return { gte: key(2, cid.digest), lt: key(2, cid.digest, new Uint8Array(HEIGHT_LENGTH + 1).fill(255)) }
 }
@@ -75,6 +78,12 @@ export const listsEnd = (height: Height): Uint8Array => key(3, heightBytes(heigh
 export function referencesAbove(cid: BlobCid, height: Height): { readonly gte: Uint8Array; readonly lt: Uint8Array } {
   return { ...referencesOf(cid), gte: referenceKey(cid, height + 1) }
 }
+
+/** All references to all such blobs. */
+export const ALL_REFERENCES = { gte: Uint8Array.of(2), lt: Uint8Array.of(3) } as const
+
+export const cidOfReference = (reference: Uint8Array): BlobCid =>
+  Cid.fromDigest(reference.subarray(1, 1 + DIGEST_LENGTH))
 
 /** All blobs that may be nobody's. */
 export const LOOSE = { gte: Uint8Array.of(6), lt: Uint8Array.of(7) } as const
@@ -132,7 +141,16 @@ export function decodeBlock(height: Height, value: Uint8Array): TrackedBlock {
 export const blockIdKey = (blockId: BlockId): Uint8Array => key(5, Buffer.from(blockId, 'hex'))
 
 function key(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
-  return new Uint8Array(Buffer.concat([Uint8Array.of(tag), ...parts]))
+  let length = 1
+  for (const part of parts) length += part.length
+  const bytes = new Uint8Array(length)
+  bytes[0] = tag
+  let at = 1
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  return bytes
 }
 
 function corrupt(what: string, bytes: Uint8Array): TrackerError {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Registry } from 'prom-client'
-import type { BlockId, ExecutionDataId, Height } from '#src/model/index.ts'
+import type { BlobCid, BlockId, ExecutionDataId, Height } from '#src/model/index.ts'
 import { type KeyValueOperation, type KeyValueSpace, migrateSegmentSpace } from '#src/store/index.ts'
 import { RECORD_HEADER_LENGTH, SEGMENT_HEADER_LENGTH } from '#src/store/segment/format.ts'
-import { createTrackerMetrics, LevelTracker, migrateTracker } from '#src/tracker/index.ts'
+import { createTrackerMetrics, LevelTracker, migrateReferences, migrateTracker } from '#src/tracker/index.ts'
 import { seededRng } from '#src/util/index.ts'
 import { randomBlob } from '#test/support/store/blockstore-suite.ts'
 import { Machine } from '#test/support/store/machine.ts'
@@ -35,7 +35,7 @@ async function toSchemaOne(space: KeyValueSpace): Promise<void> {
   await space.batch(operations, { sync: true })
 }
 
-void describe('migration from schema 1 to 2', () => {
+void describe('migrations of a data directory', () => {
   void it('finds what is live in each segment, wherever it is killed', async () => {
     const rng = seededRng(5)
     for (let round = 0; round < 20; round += 1) {
@@ -92,5 +92,32 @@ void describe('migration from schema 1 to 2', () => {
     assert.equal((await again.blockAt(1))?.trackedAtMs, 5_000)
     assert.equal((await again.blockAt(20))?.blockId, idOf(20, 'a'))
     assert.equal((await again.blockAt(21))?.trackedAtMs, clock.wallNow())
+  })
+
+  void it('turns the only reference of a blob into its owner, also when it is run again', async () => {
+    const space = new SimulatedKeyValue()
+    const cids = Array.from({ length: 210 }, (_, at) => randomBlob(at, 10).cid)
+    // Some of two heights, and one of more than a step has.
+    const heightsOf = (at: number): Height[] =>
+      at === 70 ? Array.from({ length: 1_100 }, (_, height) => height) : at % 7 === 0 ? [at, at + 9] : [at]
+    const referenceOf = (cid: BlobCid, height: Height): Uint8Array => {
+      const key = new Uint8Array(41)
+      key[0] = 2
+      key.set(cid.digest, 1)
+      new DataView(key.buffer).setBigUint64(33, BigInt(height))
+      return key
+    }
+    const operations = cids.flatMap((cid, at) =>
+      heightsOf(at).map((height) => ({ type: 'put', key: referenceOf(cid, height), value: new Uint8Array(0) }) as const)
+    )
+    await space.batch(operations, { sync: true })
+    const components = { space, clock: new VirtualClock(), metrics: createTrackerMetrics(new Registry()) }
+    for (let run = 0; run < 2; run += 1) {
+      await migrateReferences(space)
+      const tracker = await LevelTracker.open(components)
+      for (const [at, cid] of cids.entries()) assert.equal(await tracker.latestHeightOf(cid), heightsOf(at).at(-1))
+      assert.equal((await entriesOf(space, 7)).length, cids.length)
+      assert.equal((await entriesOf(space, 2)).length, 1_100 + 2 * 30 - 2)
+    }
   })
 })
