@@ -15,6 +15,7 @@ import {
 } from '#src/lab/index.ts'
 import { type CommandContext, UsageError, writeJson } from './context.ts'
 import { EXIT } from './exit-codes.ts'
+import { addPrometheusCommand } from './compare-prometheus.ts'
 import { addLocalnetOptions, type Flags, readLocalnetOptions } from './localnet-options.ts'
 
 /** What an arm says, and what a comparison keeps to itself. */
@@ -90,4 +91,7 @@ export function addCompareCommand(program: Command, context: CommandContext, don
       else context.stdout.write(renderComparison(report))
       done(report.ok ? EXIT.ok : EXIT.failed)
     })
+  // Both have --a and --b: what follows the name of the other is its own.
+  command.enablePositionalOptions()
+  addPrometheusCommand(command, context, done)
 }

@@ -20,6 +20,8 @@ export async function runCommandLine(args: readonly string[], context: CommandCo
   const program = new Command('sealsync')
     .description('an access node that keeps and serves the execution data of a staked network, with no DHT')
     .exitOverride()
+    // An option after a command's name is that command's, though its parent has one of the same name.
+    .enablePositionalOptions()
     .showSuggestionAfterError()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),

@@ -107,6 +107,8 @@ export const ERROR_ADVICE: Readonly<Record<string, Readonly<Record<string, strin
     'not-ready': 'See the logs; a busy machine may need fewer nodes.',
     'ingest-failed': 'Read the log of the execution node.',
     'bad-answer': BUG,
+    'prometheus-unreachable': 'Check `--url` and that the server runs; raise `--timeout` when it is busy.',
+    'prometheus-refused': 'The message has its words. Check that `--url` is a Prometheus, and the matchers.',
     interrupted: 'Nothing.'
   },
   node: {

@@ -7,6 +7,8 @@ import { AppError } from '../util/index.ts'
  * - `not-ready`: a node did not come up, or the mesh did not close, in time.
  * - `ingest-failed`: an execution node did not take a block.
  * - `bad-answer`: a node answered something that is not what its interface promises.
+ * - `prometheus-unreachable`: a Prometheus does not answer, or not in time; the message names its address.
+ * - `prometheus-refused`: a Prometheus answers, and not with what was asked for; the message has its words.
  * - `interrupted`: the run was told to stop before it had anything to report.
  */
 export type LabErrorCode =
@@ -16,6 +18,8 @@ export type LabErrorCode =
   | 'not-ready'
   | 'ingest-failed'
   | 'bad-answer'
+  | 'prometheus-unreachable'
+  | 'prometheus-refused'
   | 'interrupted'
 
 export class LabError extends AppError<LabErrorCode> {}

@@ -7,9 +7,16 @@ export {
   HISTORY_WINDOW_MS,
   validateCompareOptions
 } from './compare/options.ts'
+export type { PrometheusReport } from './compare/prometheus-compare.ts'
+export {
+  defaultPrometheusOptions,
+  type PrometheusOptions,
+  validatePrometheusOptions
+} from './compare/prometheus-options.ts'
+export { runPrometheusComparison } from './compare/prometheus-run.ts'
 export type { CompareReport } from './compare/report.ts'
 export { runCompare } from './compare/run.ts'
-export { renderComparison } from './compare/table.ts'
+export { renderComparison, renderPrometheus } from './compare/table.ts'
 export { LabError, type LabErrorCode } from './errors.ts'
 export type { LocalnetReport, NodeReport } from './localnet/report.ts'
 export { runLocalnet, type RunLocalnetContext } from './localnet/run.ts'

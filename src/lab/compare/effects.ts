@@ -34,7 +34,8 @@ export function effectsOf(
   })
 }
 
-interface Pair {
+/** A measure of both arms at one time. */
+export interface Pair {
   readonly a: number
   readonly b: number
   /** With the least that can be seen in the place of less. */
@@ -48,7 +49,12 @@ function pairOf({ of, floor }: Measure, round: Round): Pair[] {
   return [{ a, b, forRatio: [Math.max(a, least), Math.max(b, least)] }]
 }
 
-function effectOf({ metric, unit, better }: Measure, pairs: readonly Pair[], seed: number): Effect {
+/** What at least one pair says. */
+export function effectOf(
+  { metric, unit, better }: Pick<Measure, 'metric' | 'unit' | 'better'>,
+  pairs: readonly Pair[],
+  seed: number
+): Effect {
   const common = {
     metric,
     unit,

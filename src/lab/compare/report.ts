@@ -63,6 +63,7 @@ const WORDS: readonly (readonly [metric: string, words: string])[] = [
   ['cpuSecondsPerGiB', 'CPU'],
   ['streamsOpenedPerSecond', 'streams'],
   ['duplicateBytes', 'duplicate bytes'],
+  ['duplicateBytesPerSecond', 'duplicate bytes'],
   ['announceToStoredMs.p50', 'time to store']
 ]
 

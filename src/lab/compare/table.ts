@@ -1,5 +1,6 @@
 import { formatDuration, formatSize } from '../../util/index.ts'
 import type { Effect } from './effects.ts'
+import type { PrometheusReport } from './prometheus-compare.ts'
 import type { CompareReport } from './report.ts'
 
 /** A value as a person reads it. */
@@ -26,14 +27,19 @@ function cellsOf(effect: Effect, names: { readonly a: string; readonly b: string
   ]
 }
 
-/** The report as a person reads it. */
-export function renderComparison(report: CompareReport): string {
-  const names = { a: report.arms.a.options.name, b: report.arms.b.options.name }
+/** One line for each measure, below their head. */
+function effectLines(effects: readonly Effect[], names: { readonly a: string; readonly b: string }): string[] {
   const head = ['measure', names.a, names.b, 'ratio', '95 % interval', 'effect']
-  const rows = [head, ...report.effects.map((effect) => cellsOf(effect, names))]
+  const rows = [head, ...effects.map((effect) => cellsOf(effect, names))]
   const widths = head.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)))
   const line = (row: readonly string[]): string =>
     row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join('  ')
+  return rows.map(line)
+}
+
+/** The report as a person reads it. */
+export function renderComparison(report: CompareReport): string {
+  const names = { a: report.arms.a.options.name, b: report.arms.b.options.name }
   const { workload } = report
   const size = workload.blobSize === null ? 'mixed' : formatSize(workload.blobSize)
   const note = workload.reprovide
@@ -46,8 +52,22 @@ export function renderComparison(report: CompareReport): string {
           `  DHT: everything again each ${formatDuration(note.intervalMs)} (time compressed ${ratioText(note.compression)} times), threshold ${formatDuration(note.thresholdMs)}, queue ${note.queue}, ${note.concurrency} at a time; ${roundText(note.roundEnded)}`
         ]),
     ...report.reasons.map((reason) => `  - ${reason}`),
-    ...rows.map(line),
+    ...effectLines(report.effects, names),
     ...profileLines(report),
+    report.verdict
+  ].join('\n')}\n`
+}
+
+/** The report of a Prometheus as a person reads it. */
+export function renderPrometheus(report: PrometheusReport): string {
+  const names = { a: report.arms.a.options.name, b: report.arms.b.options.name }
+  const { url, from, to, sliceSeconds } = report.workload
+  const nodes = (arm: 'a' | 'b'): number => Math.max(0, ...report.arms[arm].runs.map((run) => run.nodes))
+  return `${[
+    `${report.ok ? 'ok' : 'FAILED'}: ${names.a} (${nodes('a')} nodes) against ${names.b} (${nodes('b')} nodes)`,
+    `  ${url}, ${from} to ${to}, ${report.rounds} slices of ${formatDuration(sliceSeconds * 1000)}`,
+    ...report.reasons.map((reason) => `  - ${reason}`),
+    ...effectLines(report.effects, names),
     report.verdict
   ].join('\n')}\n`
 }
