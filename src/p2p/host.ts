@@ -27,6 +27,7 @@ import type { P2pMetrics } from './metrics.ts'
 import { WatchedYamux } from './muxer.ts'
 import { type NetworkKey, peerIdOf } from './network-key.ts'
 import type { ObserverKey } from './observer-key.ts'
+import { rememberProtocols } from './known-protocols.ts'
 import { withLimitedHandshakes } from './negotiation.ts'
 import { type HostOptions, type Security, validateHostOptions } from './options.ts'
 import { type PeerEvent, PeerManager } from './peer-manager.ts'
@@ -112,6 +113,7 @@ export async function createHost(components: HostComponents, options: HostOption
     metrics: () => streams,
     logger: silentComponentLogger
   })
+  rememberProtocols(libp2p.peerStore)
   const peers = new PeerManager(
     { self: peerIdOf(key), table, cooldowns, clock, rng, log, metrics, dial: dialWith(libp2p), dialOutcome },
     options.peers

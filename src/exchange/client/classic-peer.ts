@@ -1,5 +1,5 @@
 import type { DigestKey } from '../../model/index.ts'
-import type { WheelTimer } from '../../util/index.ts'
+import type { Timer } from '../../util/index.ts'
 import type { ClassicOptions } from '../options.ts'
 import type { PeerState } from './peer-state.ts'
 
@@ -12,7 +12,7 @@ export interface Told {
   /** The first answer came: later ones say nothing about how quick the peer is. */
   answered: boolean
   /** Runs while a want-block waits for its block. */
-  timer: WheelTimer | undefined
+  timer: Timer | undefined
 }
 
 /** A peer as boxo's message queue and its time-out manager see it (`bitswap/client/internal/messagequeue/`). */
