@@ -12,6 +12,9 @@ import { hasProgram } from '#test/support/dashboards/promtool.ts'
 import { command } from '#test/support/node/command.ts'
 import { freePort } from '#test/support/node/cli.ts'
 
+const installed = (await hasProgram('prometheus')) && (await hasProgram('promtool'))
+const skip = installed ? false : 'prometheus is not installed (Debian: apt-get install prometheus)'
+
 /** A server that is not quite a Prometheus. */
 async function withServer<T>(
   answer: (query: string, response: ServerResponse) => void,
@@ -126,11 +129,7 @@ describe('compare prometheus, on a real one', () => {
   const folder = mkdtempSync(join(tmpdir(), 'compare-prometheus-'))
   after(() => rmSync(folder, { recursive: true, force: true }))
 
-  it('finds what was put in', async (t) => {
-    if (!(await hasProgram('prometheus')) || !(await hasProgram('promtool'))) {
-      t.skip('Prometheus is not installed')
-      return
-    }
+  it('finds what was put in', { skip }, async () => {
     // An hour that is over: nothing depends on when the test runs, and a server keeps 15 days.
     const end = (Math.floor(Date.now() / 3_600_000) - 1) * 3_600
     writeFileSync(join(folder, 'history.om'), history(end))
