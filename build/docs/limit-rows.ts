@@ -291,7 +291,7 @@ const FILES: LimitSection = {
       at: 'the import waits for the disk'
     },
     {
-      limits: ['pruner.maxStepBlobs'],
+      limits: ['pruner.maxStepBlobs', 'pruner.minStepBlobs'],
       defends: 'memory and time of one step of pruning; tracking waits for it',
       at: 'the rest goes with the next step'
     },

@@ -18,6 +18,8 @@ export interface PrunerOptions {
   readonly stepMs: number
   /** Most references of one step: they are held in memory, and tracking waits for the step. */
   readonly maxStepBlobs: number
+  /** References that a step has however long it takes: each waits for the disk twice, and smaller ones would do little else. */
+  readonly minStepBlobs: number
   /** Bytes of blobs that one step deletes, by their average size; where a rate is set, no more than it allows in a second. */
   readonly stepFreedBytes: number
   /** Most bytes that one step of compaction reads and writes. */
@@ -45,6 +47,7 @@ export const defaultPrunerOptions: PrunerOptions = Object.freeze({
   minHeights: 100,
   stepMs: 10,
   maxStepBlobs: 2_048,
+  minStepBlobs: 256,
   stepFreedBytes: 64 * MIB,
   stepBytes: 4 * MIB,
   bytesPerSecond: 0,

@@ -19,7 +19,7 @@ export class Tasks {
   readonly #components: PrunerComponents
   readonly #options: PrunerOptions
   readonly #target: Target
-  #stepBlobs = 64
+  #stepBlobs: number
   #orphans: AsyncIterator<BlobCid> | undefined
   #looseFrom: number
 
@@ -28,6 +28,7 @@ export class Tasks {
     this.#options = options
     this.#target = target
     this.#looseFrom = components.clock.now()
+    this.#stepBlobs = options.minStepBlobs
   }
 
   async step(task: PrunerTask): Promise<TaskStep> {
@@ -50,8 +51,8 @@ export class Tasks {
 
   /** Fits the size of steps to the time that the last one took. */
   adapt(ms: number): void {
-    const { stepMs, maxStepBlobs } = this.#options
-    if (ms > stepMs) this.#stepBlobs = Math.max(16, Math.floor(this.#stepBlobs / 2))
+    const { stepMs, maxStepBlobs, minStepBlobs } = this.#options
+    if (ms > stepMs) this.#stepBlobs = Math.max(minStepBlobs, Math.floor(this.#stepBlobs / 2))
     else if (ms < stepMs / 2) this.#stepBlobs = Math.min(maxStepBlobs, this.#stepBlobs * 2)
   }
 

@@ -7,6 +7,11 @@ import { herd } from './benchmarks/herd.ts'
 import { hostile } from './benchmarks/hostile.ts'
 import { oneByOne } from './benchmarks/one-by-one.ts'
 import { scrape } from './benchmarks/scrape.ts'
+import { flat } from './benchmarks/flat.ts'
+import { open } from './benchmarks/open.ts'
+import { shed } from './benchmarks/shed.ts'
+import { space } from './benchmarks/space.ts'
+import { store } from './benchmarks/store.ts'
 import { versusBoxo } from './benchmarks/versus-boxo.ts'
 import { chain } from './benchmarks/chain.ts'
 import { versusHelia } from './benchmarks/versus-helia.ts'
@@ -24,7 +29,12 @@ const BENCHMARKS: readonly Benchmark[] = [
   versusHelia,
   versusBoxo,
   codec,
-  scrape
+  scrape,
+  store,
+  flat,
+  open,
+  shed,
+  space
 ]
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const
@@ -79,6 +89,10 @@ const FLAGS: Readonly<Record<string, Flag>> = {
   holders: { option: 'holders', help: 'nodes that hold everything (comma list)', read: counts },
   bytes: { option: 'bytes', help: 'bytes to fetch', read: size },
   count: { option: 'count', help: 'blobs to fetch one by one, or blocks of a chain', read: count },
+  blocks: { option: 'blocks', help: 'blocks that pass through a store, or lie in it', read: count },
+  keys: { option: 'keys', help: 'index keys to shed', read: count },
+  gib: { option: 'gib', help: 'GiB of blobs to store', read: count },
+  data: { option: 'data', help: 'folder of the filled store, made once and kept', read: text },
   security: { option: 'security', help: 'tls or noise', read: readSecurity },
   'no-pin': { option: 'pin', help: 'leave the placing of processes to the kernel', switch: true, read: () => false },
   'node-flags': {

@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import type { Benchmark } from '../harness/bench.ts'
-import { NODE_FLAGS } from '../../../bin/node-settings.mjs'
+import { inOwnProcess } from '../harness/own-process.ts'
 import { atLeast, atMost, contenderReport, type Figures, type Goal, machine } from '../harness/report.ts'
 
-const RUN = fileURLToPath(new URL('../peers/codec-run.ts', import.meta.url))
+const RUN = new URL('../peers/codec-run.ts', import.meta.url)
 const NAMES = ['sealsync', 'lz4-napi'] as const
 
 export const codec: Benchmark = {
@@ -58,17 +56,5 @@ function goalsOf(figures: Figures): Goal[] {
   ]
 }
 
-/** One run in a process of its own, with the flags that a node has. */
-function figuresOf(name: string, nodeFlags: readonly string[]): Promise<Figures> {
-  const args = [...NODE_FLAGS, ...nodeFlags, '--expose-gc', RUN, name]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  let output = ''
-  child.stdout.on('data', (text) => (output += text))
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code) => {
-      if (code === 0) resolve(JSON.parse(output.trimEnd().split('\n').at(-1) ?? '') as Figures)
-      else reject(new Error(`${name} ended with exit code ${code}`))
-    })
-  })
-}
+const figuresOf = (name: string, nodeFlags: readonly string[]): Promise<Figures> =>
+  inOwnProcess(RUN, [name], { nodeFlags: [...nodeFlags, '--expose-gc'] })

@@ -18,6 +18,10 @@ export interface BenchOptions {
   readonly holders?: readonly number[]
   readonly bytes?: number
   readonly count?: number
+  readonly blocks?: number
+  readonly keys?: number
+  readonly gib?: number
+  readonly data?: string
   readonly security?: 'tls' | 'noise'
   readonly pin?: boolean
   readonly nodeFlags?: readonly string[]

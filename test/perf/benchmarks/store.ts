@@ -1,0 +1,78 @@
+import { fileURLToPath } from 'node:url'
+import type { Benchmark } from '../harness/bench.ts'
+import { ratio } from '../harness/bench.ts'
+import { atLeast, atMost, type Figures, type Goal } from '../harness/report.ts'
+import { isInstalled, type KeeperName, KEEPERS } from '../store/put.ts'
+import { begin, storeReport, storeRun } from './store-bench.ts'
+
+const KIB = 1024
+const PACKAGES = fileURLToPath(new URL('../../interop/helia-peer', import.meta.url))
+/** Blobs of one group: 4 and 8 MiB, what a second or two of a chain at 3 MiB/s brings at once. */
+const SIZES = [
+  { label: '256 KiB', blobBytes: 256 * KIB, group: 16 },
+  { label: '1 MiB', blobBytes: 1024 * KIB, group: 8 }
+] as const
+
+export const store: Benchmark = {
+  name: 'store',
+  summary: 'durable puts in groups and random verified reads: ours, a bare append and fdatasync, Level, files, SQLite',
+  flags: ['rounds', 'bytes', 'nodeFlags'],
+  async run(options, progress) {
+    const on = begin()
+    const rounds = options.rounds ?? 3
+    const bytes = options.bytes ?? 512 * KIB * KIB
+    const names = KEEPERS.filter((name) => isInstalled(name, PACKAGES))
+    const runs = new Map(names.map((name) => [name, [] as Figures[]]))
+    for (let round = 0; round < rounds; round += 1) {
+      for (const name of round % 2 === 0 ? names : names.toReversed()) {
+        progress(`round ${round + 1} of ${rounds}: ${name}`)
+        runs.get(name)?.push(await oneRun(name, bytes, options.nodeFlags))
+      }
+    }
+    return storeReport({
+      name: 'store',
+      options: { rounds, bytes },
+      ...on,
+      runs: [...runs].map(([name, figures]) => ({ name, figures, ...versionOf(name) })),
+      leftOut: KEEPERS.filter((name) => !runs.has(name)).map((name) => ({
+        name,
+        reason: 'its package is not installed: npm install in test/interop/helia-peer'
+      })),
+      judge: (medians) => judge(medians)
+    })
+  }
+}
+
+const versionOf = (name: KeeperName): { version?: string } => (name === 'sealsync' ? {} : { version: name })
+
+async function oneRun(keeper: KeeperName, bytes: number, nodeFlags: readonly string[] | undefined): Promise<Figures> {
+  const figures: Record<string, number> = {}
+  for (const { label, blobBytes, group } of SIZES) {
+    const run = await storeRun('contend', { keeper, blobBytes, group, bytes, packages: PACKAGES }, nodeFlags)
+    for (const [name, value] of Object.entries(run)) figures[`${label}: ${name}`] = value
+  }
+  return figures
+}
+
+function judge(medians: ReadonlyMap<string, Figures>): { ratios: Figures; goals: Goal[] } {
+  const of = (keeper: KeeperName, figure: string): number | undefined => medians.get(keeper)?.[figure]
+  const ratios: Record<string, number> = {}
+  const goals: Goal[] = []
+  for (const { label } of SIZES) {
+    const put = `${label}: putMBs`
+    const slower = Math.min(of('raw', `${label}: readMBs`) ?? Number.NaN, of('raw', `${label}: hashMBs`) ?? Number.NaN)
+    const toRaw = ratio(of('sealsync', put), of('raw', put))
+    const toLevel = ratio(of('sealsync', put), of('level', put))
+    const toSlower = ratio(of('sealsync', `${label}: verifiedReadMBs`), slower)
+    ratios[`${label}: put to raw`] = toRaw
+    ratios[`${label}: put to level`] = toLevel
+    ratios[`${label}: verified read to the slower of reading and hashing`] = toSlower
+    goals.push(
+      atLeast(`${label}: put to raw`, toRaw, 0.9),
+      atLeast(`${label}: put to level`, toLevel, 5),
+      atMost(`${label}: writeAmplification`, of('sealsync', `${label}: writeAmplification`), 1.1),
+      atLeast(`${label}: verified read to the slower of reading and hashing`, toSlower, 0.9)
+    )
+  }
+  return { ratios, goals }
+}

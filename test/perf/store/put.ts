@@ -1,0 +1,210 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import { hash } from 'node:crypto'
+import { Level } from 'level'
+import { type Blob, verifyBlob } from '#src/model/index.ts'
+import type { Figures } from '../harness/report.ts'
+import { freshBlob, openStack, type Stack } from './stack.ts'
+
+/** Who can be beside: `raw` is a bare loop of append and fdatasync over one file. */
+export const KEEPERS = ['raw', 'sealsync', 'level', 'blockstore-fs', 'node:sqlite'] as const
+export type KeeperName = (typeof KEEPERS)[number]
+
+export interface PutSettings {
+  readonly keeper: KeeperName
+  readonly blobBytes: number
+  /** Blobs of one group, which is durable before the next begins. */
+  readonly group: number
+  readonly bytes: number
+  /** Where the packages of contenders that are not ours lie. */
+  readonly packages: string
+}
+
+interface Keeper {
+  /** Durable when it resolves. */
+  put(blobs: readonly Blob[]): Promise<void>
+  get(blob: Blob): Promise<Uint8Array | undefined>
+  close(): Promise<void>
+}
+
+/** Reads under way at a time: as many as the threads of Node's pool, twice. */
+const READS = 8
+
+/** Puts blobs in groups, each durable before the next, and reads them in random order, with their hash verified. */
+export async function contend(settings: PutSettings): Promise<Figures> {
+  const folder = await mkdtemp(join(tmpdir(), 'sealsync-store-'))
+  try {
+    const keeper = await OPEN[settings.keeper](folder, settings.packages)
+    const count = Math.max(settings.group, Math.floor(settings.bytes / settings.blobBytes))
+    const blobs = Array.from({ length: count }, () => freshBlob(settings.blobBytes))
+    const bytes = count * settings.blobBytes
+    const written = await writtenBytes()
+    const cpu = process.cpuUsage()
+    const began = performance.now()
+    for (let at = 0; at < count; at += settings.group) await keeper.put(blobs.slice(at, at + settings.group))
+    const putMs = performance.now() - began
+    const { user, system } = process.cpuUsage(cpu)
+    const amplification = ((await writtenBytes()) - written) / bytes
+    const order = blobs.map((blob) => [Math.random(), blob] as const).sort(([a], [b]) => a - b)
+    const shuffled = order.map(([, blob]) => blob)
+    const readMs = await timed(shuffled, async (blob) => (await keeper.get(blob))?.length === blob.bytes.length)
+    const verifiedMs =
+      settings.keeper === 'sealsync'
+        ? readMs
+        : await timed(shuffled, async (blob) => {
+            const got = await keeper.get(blob)
+            return got !== undefined && verifyBlob(blob.cid, got) !== undefined
+          })
+    await keeper.close()
+    return {
+      putMBs: bytes / 1e3 / putMs,
+      putCpuMsPerMB: (user + system) / 1e3 / (bytes / 1e6),
+      writeAmplification: amplification,
+      readMBs: bytes / 1e3 / readMs,
+      verifiedReadMBs: bytes / 1e3 / verifiedMs,
+      hashMBs: bytes / 1e3 / hashMs(blobs)
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function timed(blobs: readonly Blob[], read: (blob: Blob) => Promise<boolean>): Promise<number> {
+  const left = [...blobs]
+  const began = performance.now()
+  const reader = async (): Promise<void> => {
+    for (let blob = left.pop(); blob !== undefined; blob = left.pop()) {
+      if (!(await read(blob))) throw new Error(`${blob.cid} was not read back`)
+    }
+  }
+  await Promise.all(Array.from({ length: READS }, reader))
+  return performance.now() - began
+}
+
+function hashMs(blobs: readonly Blob[]): number {
+  const began = performance.now()
+  for (const { bytes } of blobs) hash('sha256', bytes, 'buffer')
+  return performance.now() - began
+}
+
+/** What this process has had written to the disk, bytes; NaN where the kernel does not say. */
+async function writtenBytes(): Promise<number> {
+  const text = await readFile('/proc/self/io', 'latin1').catch(() => '')
+  return Number(/^write_bytes: (\d+)$/m.exec(text)?.[1] ?? Number.NaN)
+}
+
+const OPEN: Readonly<Record<KeeperName, (folder: string, packages: string) => Promise<Keeper>>> = {
+  raw,
+  sealsync,
+  level,
+  'blockstore-fs': blockstoreFs,
+  'node:sqlite': sqlite
+}
+
+async function raw(folder: string): Promise<Keeper> {
+  const file = await open(join(folder, 'raw'), 'a+')
+  const places = new Map<Blob, number>()
+  let end = 0
+  return {
+    async put(blobs) {
+      await file.writev(blobs.map(({ bytes }) => bytes))
+      await file.datasync()
+      for (const blob of blobs) {
+        places.set(blob, end)
+        end += blob.bytes.length
+      }
+    },
+    async get(blob) {
+      const bytes = new Uint8Array(blob.bytes.length)
+      await file.read(bytes, 0, bytes.length, places.get(blob) ?? 0)
+      return bytes
+    },
+    close: () => file.close()
+  }
+}
+
+async function sealsync(folder: string): Promise<Keeper> {
+  const stack: Stack = await openStack({ dataDir: folder, cacheBytes: 0 })
+  return {
+    put: (blobs) => stack.data.blockstore.putMany(blobs),
+    get: async ({ cid }) => (await stack.data.blockstore.get(cid))?.bytes,
+    close: () => stack.close()
+  }
+}
+
+async function level(folder: string): Promise<Keeper> {
+  const db = new Level<Uint8Array, Uint8Array>(folder, { keyEncoding: 'view', valueEncoding: 'view' })
+  await db.open()
+  return {
+    put: (blobs) =>
+      db.batch(
+        blobs.map(({ cid, bytes }) => ({ type: 'put', key: cid.digest, value: bytes })),
+        { sync: true }
+      ),
+    get: ({ cid }) => db.get(cid.digest),
+    close: () => db.close()
+  }
+}
+
+interface FsBlockstore {
+  open(): Promise<void>
+  putMany(pairs: Iterable<{ readonly cid: unknown; readonly bytes: Uint8Array }>): AsyncIterable<unknown>
+  get(cid: unknown): AsyncIterable<Uint8Array>
+}
+
+/** Whether a contender's package is there. */
+export function isInstalled(keeper: KeeperName, packages: string): boolean {
+  return keeper !== 'blockstore-fs' || existsSync(join(packages, 'node_modules', 'blockstore-fs'))
+}
+
+async function blockstoreFs(folder: string, packages: string): Promise<Keeper> {
+  const require = createRequire(join(packages, 'package.json'))
+  const load = async (name: string): Promise<Record<string, unknown>> =>
+    (await import(pathToFileURL(require.resolve(name)).href)) as Record<string, unknown>
+  const { FsBlockstore: Made } = (await load('blockstore-fs')) as {
+    FsBlockstore: new (path: string) => FsBlockstore
+  }
+  const { CID } = (await load('multiformats/cid')) as { CID: { parse(text: string): unknown } }
+  const store = new Made(folder)
+  await store.open()
+  const cids = new Map<Blob, unknown>()
+  const cidOf = (blob: Blob): unknown => {
+    const cid = cids.get(blob) ?? CID.parse(String(blob.cid))
+    cids.set(blob, cid)
+    return cid
+  }
+  return {
+    // Each file is written and renamed; none is synced, and there is no setting for it.
+    async put(blobs) {
+      const pairs = blobs.map((blob) => ({ cid: cidOf(blob), bytes: blob.bytes }))
+      for await (const cid of store.putMany(pairs)) void cid
+    },
+    async get(blob) {
+      for await (const bytes of store.get(cidOf(blob))) return bytes
+      return undefined
+    },
+    close: async () => undefined
+  }
+}
+
+async function sqlite(folder: string): Promise<Keeper> {
+  const { DatabaseSync } = await import('node:sqlite')
+  const db = new DatabaseSync(join(folder, 'blobs.db'))
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+  db.exec('CREATE TABLE blobs (digest BLOB PRIMARY KEY, bytes BLOB) WITHOUT ROWID')
+  const insert = db.prepare('INSERT INTO blobs VALUES (?, ?)')
+  const select = db.prepare('SELECT bytes FROM blobs WHERE digest = ?')
+  return {
+    async put(blobs) {
+      db.exec('BEGIN')
+      for (const { cid, bytes } of blobs) insert.run(cid.digest, bytes)
+      db.exec('COMMIT')
+    },
+    get: async ({ cid }) => select.get(cid.digest)?.['bytes'] as Uint8Array | undefined,
+    close: async () => db.close()
+  }
+}
