@@ -20,9 +20,10 @@ export async function flat({ blocks }: { readonly blocks: number }): Promise<Fig
   try {
     const { cacheBytes } = defaultWarehouseOptions
     const stack = await openStack({ dataDir, cacheBytes, pruning: { retention: { heights: RETAINED }, minHeights: 1 } })
-    // The cache is full before the first block, with blobs of no height, that it sheds as others come.
+    // The cache is full before the first block, with blobs of no height, that it sheds as others come. Filled three times over, so that
+    // the collector has found its rhythm: it lets garbage grow to some times of what lives, and has to see that once.
     const loose: BlobCid[] = []
-    for (let bytes = 0; bytes < cacheBytes; bytes += 64 * BLOB_BYTES) {
+    for (let bytes = 0; bytes < 3 * cacheBytes; bytes += 64 * BLOB_BYTES) {
       const blobs = Array.from({ length: 64 }, () => freshBlob(BLOB_BYTES))
       await stack.data.blockstore.putMany(blobs)
       loose.push(...blobs.map(({ cid }) => cid))

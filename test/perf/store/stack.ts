@@ -62,7 +62,7 @@ export function freshBlob(bytes: number): Blob {
   return blobOf(randomFillSync(new Uint8Array(bytes)))
 }
 
-export function sealedBlock(height: Height): SealedBlock {
+function sealedBlock(height: Height): SealedBlock {
   const id = height.toString(16).padStart(64, '0')
   return { height, blockId: id as BlockId, executionDataId: id as ExecutionDataId }
 }
