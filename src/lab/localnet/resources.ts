@@ -1,16 +1,24 @@
 import type { Scrape } from './scrape.ts'
 
-/** When a node's metrics were read: the mesh is closed, all have caught up, the quiet time is over. */
+interface TimedScrape {
+  readonly atMs: number
+  readonly scrape: Scrape
+}
+
+/** When a node's metrics were read: the mesh is closed, its first seconds are over, all have caught up, the quiet time is over. */
 export interface Scrapes {
-  readonly mesh?: { readonly atMs: number; readonly scrape: Scrape }
-  readonly caughtUp?: { readonly atMs: number; readonly scrape: Scrape }
-  readonly quiet?: { readonly atMs: number; readonly scrape: Scrape }
+  readonly mesh?: TimedScrape
+  readonly steady?: TimedScrape
+  readonly caughtUp?: TimedScrape
+  readonly quiet?: TimedScrape
 }
 
 export interface StreamsOfProtocol {
   readonly protocol: string
   readonly direction: string
+  /** Since the mesh was closed. */
   readonly opened: number
+  /** In steady state: what a mesh opens in its first seconds is opened once. Of a run that has no such state, over all of it. */
   readonly openedPerSecond: number
 }
 
@@ -95,16 +103,21 @@ export function resourceFigures(scrapes: Scrapes, allocated: number | undefined)
       cacheHits: grown(CACHE, { result: 'hit' })
     },
     downloads: grown(DOWNLOADS),
-    streams: streamsOf(from, to, seconds),
+    streams: streamsOf(mesh, scrapes.steady, caughtUp),
     dht: dhtFigures(grown, { to, seconds })
   }
 }
 
-function streamsOf(from: Scrape, to: Scrape, seconds: number): StreamsOfProtocol[] {
-  return to.all(STREAMS).map(({ labels, value }) => {
+/** What is shorter says little about a second. */
+const SHORTEST_STEADY_MS = 1_000
+
+function streamsOf(mesh: TimedScrape, steady: TimedScrape | undefined, end: TimedScrape): StreamsOfProtocol[] {
+  const from = steady !== undefined && end.atMs - steady.atMs >= SHORTEST_STEADY_MS ? steady : mesh
+  const seconds = (end.atMs - from.atMs) / 1000
+  return end.scrape.all(STREAMS).map(({ labels, value }) => {
     const { protocol = '', direction = '' } = labels
-    const opened = value - (from.sum(STREAMS, { protocol, direction }) ?? 0)
-    return { protocol, direction, opened, openedPerSecond: seconds > 0 ? opened / seconds : 0 }
+    const since = ({ scrape }: TimedScrape): number => value - (scrape.sum(STREAMS, { protocol, direction }) ?? 0)
+    return { protocol, direction, opened: since(mesh), openedPerSecond: seconds > 0 ? since(from) / seconds : 0 }
   })
 }
 

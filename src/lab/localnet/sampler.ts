@@ -97,7 +97,10 @@ export class Sampler {
     while (!signal.aborted) {
       if (!this.#frozen) await this.lookAtAll()
       const steady = this.#meshAtMs !== undefined && this.#clock.now() - this.#meshAtMs >= STEADY_AFTER_MS
-      if (steady) this.#steadyFrom ??= this.#mark()
+      if (steady && this.#steadyFrom === undefined) {
+        this.#steadyFrom = this.#mark()
+        await this.scrapeAll('steady')
+      }
       this.#onSample()
       due = Math.max(due + INTERVAL_MS, this.#clock.now())
       await sleep(this.#clock, Math.max(0, due - this.#clock.now()), signal).catch(() => undefined)

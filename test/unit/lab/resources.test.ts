@@ -39,6 +39,11 @@ describe('a text of metrics', () => {
     assert.deepEqual(figures?.streams, [
       { protocol: '/a \\"b\\"/1', direction: 'inbound', opened: 40, openedPerSecond: 2 }
     ])
+    // What the first seconds had is no part of a steady state; a second of one says nothing.
+    const at = (atMs: number) => ({ atMs, scrape: Scrape.parse(TEXT.replace('inbound"} 10\n', 'inbound"} 40\n')) })
+    const steady = resourceFigures({ mesh, steady: at(6_000), caughtUp }, 7)?.streams[0]
+    assert.deepEqual([steady?.opened, steady?.openedPerSecond], [40, 10 / 15])
+    assert.equal(resourceFigures({ mesh, steady: at(20_500), caughtUp }, 7)?.streams[0]?.openedPerSecond, 2)
     assert.deepEqual(
       [figures?.dht, figures?.cpuSeconds, figures?.heapBytes],
       [null, null, { busy: 1_500_000, idle: null }]
