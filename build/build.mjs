@@ -8,6 +8,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { LEAN_PLUGINS } from './lean/plugins.mjs'
 import { root, underProjectNode } from './project-node.mjs'
 
 /** Loaded at run time: what has a native part, and the DHT, which is there only for those who install it. */
@@ -48,7 +49,7 @@ async function bundle(entryPoints, outdir) {
     platform: 'node',
     target: 'node24',
     external: EXTERNAL,
-    plugins: [identityKeys(IDENTITY_KEY_REDIRECTS)],
+    plugins: [identityKeys(IDENTITY_KEY_REDIRECTS), ...LEAN_PLUGINS],
     // Packages in CommonJS call `require`, which a module has to make for itself.
     banner: {
       js: "import { createRequire as $createRequire } from 'node:module'\nconst require = $createRequire(import.meta.url)"

@@ -31,6 +31,8 @@ export const ERROR_ADVICE: Readonly<Record<string, Readonly<Record<string, strin
     'body-timeout': 'See why the client stopped sending.',
     'body-too-large': REQUEST,
     'uri-too-long': REQUEST,
+    'exceeds-limit':
+      'Ask for less, or another way: a CAR is streamed, whatever its size. `limit` in the answer is the key of what would have to be raised (docs/nano.md).',
     'host-not-allowed': 'Call it as `localhost` or by a loopback address; a proxy has to pass such a `Host`.',
     'too-many-streams': 'Ask again in a moment, with fewer transfers at a time.',
     'too-many-scrapes': 'See how many scrapers there are and how long their interval is.',

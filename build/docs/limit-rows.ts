@@ -217,6 +217,12 @@ const CLIENTS: LimitSection = {
       at: '429',
       counters: REFUSED('too-many-streams')
     },
+    {
+      limits: ['api.reader.maxAnswerBytes', 'api.adminReader.maxAnswerBytes'],
+      defends: 'memory for the description of one block, which is paid for blob by blob before it is made',
+      at: '413; the block can still be had as a CAR',
+      counters: REFUSED('exceeds-limit')
+    },
     { limits: ['api.client.maxAnswerBytes'], defends: "the command line's memory", at: 'the command fails' }
   ]
 }

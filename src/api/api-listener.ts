@@ -7,6 +7,7 @@ import { type HttpCall, noneMatch } from './http/call.ts'
 import type { Route } from './http/route.ts'
 import { type ListenerComponents, TcpListener } from './http/tcp-listener.ts'
 import type { ApiListenerOptions } from './options.ts'
+import { reserveFor } from './refusals.ts'
 
 export interface ApiListenerComponents extends ListenerComponents {
   readonly reader: Pick<ExecutionDataReader, 'find' | 'describe' | 'car'>
@@ -78,7 +79,7 @@ async function withBytes(
 ): Promise<void> {
   const { account, value, headers } = answer
   const bytes = Buffer.from(`${JSON.stringify(value)}\n`)
-  if (!account.tryReserve(bytes.length)) throw new ApiError('overloaded', 'no memory is left for the answer; try again')
+  reserveFor(account, bytes.length, 'the answer')
   try {
     await call.bytes(bytes, { status: 200, headers: { ...headers, 'Content-Type': 'application/json; charset=utf-8' } })
   } finally {
@@ -92,8 +93,12 @@ function blobRoute(components: ApiListenerComponents, maxBlobReads: number): Rou
   const absent = (): ApiError => new ApiError('unknown-blob', 'this node does not hold that blob')
 
   const send = async (call: HttpCall, read: { cid: BlobCid; size: number; headers: Record<string, string> }) => {
-    if (reads >= maxBlobReads) throw new ApiError('too-many-streams', `${maxBlobReads} blobs are being read; try again`)
-    if (!account.tryReserve(read.size)) throw new ApiError('overloaded', 'no memory is left for the blob; try again')
+    if (reads >= maxBlobReads) {
+      throw new ApiError('too-many-streams', `${maxBlobReads} blobs are being read, which is the limit; try again`, {
+        details: { limit: 'api.api.maxBlobReads', limitCount: maxBlobReads }
+      })
+    }
+    reserveFor(account, read.size, 'the blob')
     reads += 1
     try {
       const blob = await blobs.get(read.cid)

@@ -34,6 +34,11 @@ export const REQUEST_STATUS = {
   'body-timeout': 408,
   /** The body exceeds the route's bound. */
   'body-too-large': 413,
+  /**
+   * The answer needs more memory than one request may have, and will each time: `details`: `limit` (its key), `limitBytes`,
+   * `neededBytes` (at least).
+   */
+  'exceeds-limit': 413,
   /** The request target exceeds its bound. */
   'uri-too-long': 414,
   /** The `Host` header names none of the hosts that the listener answers to. */
@@ -46,7 +51,10 @@ export const REQUEST_STATUS = {
   internal: 500,
   /** The block is known and its execution data is not here yet, or cannot be read at the moment. */
   'not-available': 503,
-  /** No memory is left for the transfer, or too many requests are being answered. */
+  /**
+   * No memory is left for the transfer at the moment (`details`: `limit`, `limitBytes`, `neededBytes`), or too many requests are
+   * being answered.
+   */
   overloaded: 503,
   /** The node is stopping. */
   stopping: 503

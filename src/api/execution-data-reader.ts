@@ -3,7 +3,13 @@ import { type Blob, BlobCid, type ExecutionDataId, type Height, parseBlockId, pa
 import type { TrackedBlock, Tracker } from '../tracker/tracker.ts'
 import { ApiError } from './errors.ts'
 import type { ApiMetrics } from './metrics.ts'
-import { type ExecutionDataReaderOptions, STREAM_WINDOW_BYTES } from './options.ts'
+import {
+  DESCRIBED_BLOB_BYTES,
+  DESCRIBED_BLOB_TEXT_BYTES,
+  type ExecutionDataReaderOptions,
+  STREAM_WINDOW_BYTES
+} from './options.ts'
+import { exceedsLimit, reserveFor } from './refusals.ts'
 
 /** The blob tree of a block, as `?format=json` shows it. */
 export interface TreeDescription {
@@ -22,8 +28,14 @@ export interface ExecutionDataReaderComponents {
    * whatever keeps it from reading; must stop reading when the signal aborts or the iterator is returned.
    */
   readonly readTree: (id: ExecutionDataId, options: { readonly signal: AbortSignal }) => AsyncIterable<Blob>
-  /** Shape and sizes of a tree; loads the bytes of its root and lists alone. */
-  readonly describeTree: (id: ExecutionDataId, options: { readonly signal: AbortSignal }) => Promise<TreeDescription>
+  /**
+   * Shape and sizes of a tree; loads the bytes of its root and lists alone. Calls `onBlob` for each blob before it is looked at, and
+   * ends with what that throws.
+   */
+  readonly describeTree: (
+    id: ExecutionDataId,
+    options: { readonly signal: AbortSignal; readonly onBlob: () => void }
+  ) => Promise<TreeDescription>
   /** A CARv1 file in pieces. Takes the next blob only when asked for the next piece. */
   readonly encodeCar: (root: BlobCid, blobs: AsyncIterable<Blob>) => AsyncIterable<Uint8Array>
   /** Pays for the bytes on their way to the reader. */
@@ -54,6 +66,9 @@ export function absentHeight(height: Height, range: HeldRange): ApiError {
   }
   return new ApiError('unknown-height', `height ${height} is unknown; ${held}`, { details })
 }
+
+/** Blobs of a description that are reserved in one go. */
+const BLOBS_AT_ONCE = 128
 
 /** A height, or a block id: 64 hex digits are an id, also when all of them are decimal. */
 function parseSelector(
@@ -106,17 +121,41 @@ export class ExecutionDataReader {
     throw new ApiError('unknown-block', `no block of that id is held; ${held}`, { details })
   }
 
-  /** Throws ApiError `too-many-streams`, `overloaded`, `pruned`, `not-available`. */
+  /** Throws ApiError `too-many-streams`, `exceeds-limit`, `overloaded`, `pruned`, `not-available`. */
   async describe(block: TrackedBlock, options: { readonly signal: AbortSignal }): Promise<object> {
     const release = this.#take()
+    const paid = this.#payingForBlobs()
     try {
-      const tree = await this.#components.describeTree(block.executionDataId, options)
+      const tree = await this.#components.describeTree(block.executionDataId, { ...options, onBlob: paid.onBlob })
       const { height, blockId, executionDataId } = block
       return { height, blockId, executionDataId, rootCid: BlobCid.fromExecutionDataId(executionDataId), ...tree }
     } catch (cause) {
       throw await this.#unreadable(block, { cause, signal: options.signal })
     } finally {
+      paid.release()
       release()
+    }
+  }
+
+  /** A description grows with the blobs of the block: each is paid for before it is looked at, and their number is bounded. */
+  #payingForBlobs(): { readonly onBlob: () => void; readonly release: () => void } {
+    const { account } = this.#components
+    const { maxAnswerBytes } = this.#options
+    let blobs = 0
+    let reserved = 0
+    return {
+      onBlob: () => {
+        blobs += 1
+        const neededBytes = blobs * DESCRIBED_BLOB_TEXT_BYTES
+        if (neededBytes > maxAnswerBytes) {
+          const details = { limit: `${this.#options.name}.maxAnswerBytes`, limitBytes: maxAnswerBytes, neededBytes }
+          throw exceedsLimit(`the description of ${blobs} blobs or more needs ${neededBytes} bytes`, details)
+        }
+        if (blobs * DESCRIBED_BLOB_BYTES <= reserved) return
+        reserveFor(account, BLOBS_AT_ONCE * DESCRIBED_BLOB_BYTES, 'the description of a block')
+        reserved += BLOBS_AT_ONCE * DESCRIBED_BLOB_BYTES
+      },
+      release: () => account.release(reserved)
     }
   }
 
@@ -152,7 +191,7 @@ export class ExecutionDataReader {
         for await (const piece of encodeCar(root.cid, startingWith(root, blobs))) {
           const more = piece.length - STREAM_WINDOW_BYTES - extra
           if (more > 0) {
-            if (!account.tryReserve(more)) throw new ApiError('overloaded', 'no memory is left for a blob of this size')
+            reserveFor(account, more, 'a blob of this size')
             extra += more
           }
           yield piece
@@ -180,11 +219,11 @@ export class ExecutionDataReader {
     const { account, metrics } = this.#components
     const { maxStreams } = this.#options
     if (this.#open >= maxStreams) {
-      throw new ApiError('too-many-streams', `${maxStreams} blocks are being read, which is the limit; try again`)
+      throw new ApiError('too-many-streams', `${maxStreams} blocks are being read, which is the limit; try again`, {
+        details: { limit: `${this.#options.name}.maxStreams`, limitCount: maxStreams }
+      })
     }
-    if (!account.tryReserve(STREAM_WINDOW_BYTES)) {
-      throw new ApiError('overloaded', 'no memory is left for the transfer; try again')
-    }
+    reserveFor(account, STREAM_WINDOW_BYTES, 'the transfer')
     this.#open += 1
     metrics.streams.inc()
     return () => {

@@ -53,6 +53,8 @@ export {
   type AdminListenerOptions,
   type ApiListenerOptions,
   type ApiOptions,
+  DESCRIBED_BLOB_BYTES,
+  DESCRIBED_BLOB_TEXT_BYTES,
   defaultApiOptions,
   type ExecutionDataReaderOptions,
   type HealthOptions,

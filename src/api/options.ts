@@ -52,8 +52,15 @@ export interface ApiListenerOptions extends HttpLimits, ListenAddress {
 }
 
 export interface ExecutionDataReaderOptions {
+  /** What its refusals call it: the first part of a limit's key. */
+  readonly name: string
   /** Trees read at one time, as CAR or as JSON; a further one gets 429. Each reserves {@link STREAM_WINDOW_BYTES}. */
   readonly maxStreams: number
+  /**
+   * Largest description of one block (JSON), bytes, each of its blobs counted as {@link DESCRIBED_BLOB_TEXT_BYTES}; more is refused
+   * with 413 `exceeds-limit`. A CAR has no such bound: it is streamed.
+   */
+  readonly maxAnswerBytes: number
 }
 
 export interface AdminListenerOptions extends HttpLimits {
@@ -102,6 +109,15 @@ export const SLICE_BYTES = 65_536
  */
 export const STREAM_WINDOW_BYTES = MAX_BLOB_BYTES + SLICE_BYTES
 
+/**
+ * What a blob takes in a description at most, bytes: 72 for its CID of 46 characters and its size, 69 where it is the top of a
+ * chunk, for that chunk.
+ */
+export const DESCRIBED_BLOB_TEXT_BYTES = 160
+
+/** What a blob of a description costs while it is made, bytes: its CID as an object and as a key, its entry, its text. */
+export const DESCRIBED_BLOB_BYTES = 512
+
 const limits: HttpLimits = {
   maxConnections: 256,
   maxInFlight: 128,
@@ -130,8 +146,9 @@ export const defaultApiOptions: ApiOptions = Object.freeze({
     maxScrapes: 4
   }),
   api: Object.freeze({ ...limits, host: '127.0.0.1', port: 8070, allowedHosts: [], maxBlobReads: 64 }),
-  reader: Object.freeze({ maxStreams: 12 }),
-  adminReader: Object.freeze({ maxStreams: 2 }),
+  // 256 KiB describe 1,638 blobs, a block of some 1.6 GiB; with its window that fits into the account's floor.
+  reader: Object.freeze({ name: 'api.reader', maxStreams: 12, maxAnswerBytes: 262_144 }),
+  adminReader: Object.freeze({ name: 'api.adminReader', maxStreams: 2, maxAnswerBytes: 262_144 }),
   admin: Object.freeze({
     ...limits,
     maxConnections: 32,
@@ -190,6 +207,8 @@ export function validateApiOptions(options: ApiOptions): string[] {
     ['api.maxBlobReads', options.api.maxBlobReads],
     ['reader.maxStreams', options.reader.maxStreams],
     ['adminReader.maxStreams', options.adminReader.maxStreams],
+    ['reader.maxAnswerBytes', options.reader.maxAnswerBytes],
+    ['adminReader.maxAnswerBytes', options.adminReader.maxAnswerBytes],
     ['admin.maxJsonBytes', options.admin.maxJsonBytes],
     ['admin.maxSocketPathBytes', options.admin.maxSocketPathBytes],
     ['client.timeoutMs', options.client.timeoutMs],

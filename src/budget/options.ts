@@ -50,7 +50,7 @@ export const SMALLEST_BUDGET_BYTES = sum(defaultBudgetOptions.floorBytes)
 
 /**
  * Says what would break, one sentence a fault, naming both sides; empty when the options fit each other: floor ≤ account ≤
- * total, all floors together ≤ total, each step ≤ the floor or, where it may be refused, the account.
+ * total, all floors together ≤ total, each step ≤ its account.
  */
 export function validateBudgetOptions(options: BudgetOptions, steps: readonly BudgetStep[] = []): string[] {
   const { accountBytes, floorBytes, totalBytes } = options
@@ -67,7 +67,9 @@ export function validateBudgetOptions(options: BudgetOptions, steps: readonly Bu
   }
   for (const { account, bytes, key } of steps) {
     if (bytes <= accountBytes[account]) continue
-    faults.push(`${key} (${bytes} bytes) exceeds budget account '${account}' (${accountBytes[account]} bytes)`)
+    faults.push(
+      `${key} (${bytes} bytes) exceeds budget.accountBytes.${account} (${accountBytes[account]} bytes), which memory.budget gives: raise that, or lower the first`
+    )
   }
   return faults
 }

@@ -74,16 +74,24 @@ export class ExecutionDataStore {
     }
   }
 
-  /** Whether every blob is there. Loads roots and lists, asks only for the size of the others. Throws the malformed kinds. */
-  async checkTree(executionDataId: ExecutionDataId, { signal }: SignalOptions = {}): Promise<TreeCheck> {
+  /**
+   * Whether every blob is there. Loads roots and lists, asks only for the size of the others. Throws the malformed kinds, and what
+   * `onBlob` throws, which is called before each blob is looked at.
+   */
+  async checkTree(
+    executionDataId: ExecutionDataId,
+    { signal, onBlob }: SignalOptions & { readonly onBlob?: () => void } = {}
+  ): Promise<TreeCheck> {
     const { blockstore } = this.#components
     const source: TreeSource = {
       async load(cid) {
         signal?.throwIfAborted()
+        onBlob?.()
         return (await blockstore.get(cid))?.bytes
       },
       async size(cid) {
         signal?.throwIfAborted()
+        onBlob?.()
         return blockstore.getSize(cid)
       },
       abandon() {}

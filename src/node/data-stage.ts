@@ -10,6 +10,8 @@ import {
   nodeDisk,
   RepairingBlockstore,
   SegmentBlockstore,
+  type DatabaseOptions,
+  type SegmentBlockstoreOptions,
   Warehouse
 } from '../store/index.ts'
 import { createTrackerMetrics, LevelProgressStore, LevelTracker, type ProgressStore } from '../tracker/index.ts'
@@ -37,6 +39,13 @@ export interface NodeData {
   /** False from the moment it is closed. */
   readonly open: boolean
   close(): Promise<void>
+}
+
+export interface DataOptions {
+  readonly dataDir: string
+  readonly cacheBytes: number
+  readonly store?: Partial<SegmentBlockstoreOptions>
+  readonly database?: Partial<DatabaseOptions>
 }
 
 export interface DataComponents {
@@ -67,7 +76,7 @@ class DamageReports {
 }
 
 /** Segments, self-repair, figures, cache: each in front of the one before. */
-async function openStores(components: DataComponents, directory: DataDirectory, cacheBytes: number) {
+async function openStores(components: DataComponents, directory: DataDirectory, options: DataOptions) {
   const { clock, rng, register, account } = components
   const log = components.logger.child('store')
   const metrics = createStoreMetrics(register)
@@ -76,7 +85,7 @@ async function openStores(components: DataComponents, directory: DataDirectory, 
   const damage = new DamageReports()
   const segments = await SegmentBlockstore.open(
     { disk: nodeDisk, index, clock, rng, log, metrics, onDamaged: damage.report },
-    { directory: directory.blobsPath }
+    { ...options.store, directory: directory.blobsPath }
   )
   const space = directory.database.space('repairs')
   const repairing = new RepairingBlockstore({ store: segments, space, metrics, logger: log, clock })
@@ -84,7 +93,7 @@ async function openStores(components: DataComponents, directory: DataDirectory, 
   const metered = new MeteredBlockstore({ store: repairing, metrics, clock })
   const blockstore = new Warehouse(
     { store: metered, metrics, ...(account === undefined ? {} : { account }) },
-    { cacheBytes: cacheBytes }
+    { cacheBytes: options.cacheBytes }
   )
   return { segments, repairing, blockstore, damage }
 }
@@ -92,13 +101,13 @@ async function openStores(components: DataComponents, directory: DataDirectory, 
 /**
  * Opens the data directory (taking its lock), repairs what a crash left, and stacks the store's decorators. Throws StoreError.
  */
-export async function openData(
-  components: DataComponents,
-  options: { readonly dataDir: string; readonly cacheBytes: number }
-): Promise<NodeData> {
+export async function openData(components: DataComponents, options: DataOptions): Promise<NodeData> {
   const { clock, register } = components
   const log = components.logger.child('store')
-  const directory = await DataDirectory.open(options.dataDir, { migrations: migrations(components) })
+  const directory = await DataDirectory.open(options.dataDir, {
+    migrations: migrations(components),
+    ...(options.database === undefined ? {} : { database: options.database })
+  })
   try {
     if (directory.uncleanOwner !== undefined) {
       log.warn(
@@ -106,7 +115,7 @@ export async function openData(
         'the last run did not end in order; what it had acknowledged is all there'
       )
     }
-    const { segments, repairing, blockstore, damage } = await openStores(components, directory, options.cacheBytes)
+    const { segments, repairing, blockstore, damage } = await openStores(components, directory, options)
     const tracker = await LevelTracker.open({
       space: directory.database.space('tracker'),
       clock,

@@ -6,6 +6,7 @@ import {
   defaultExecutionDataOptions,
   ExecutionDataError,
   type ExecutionDataMetrics,
+  type ExecutionDataOptions,
   ExecutionDataStore,
   writeCar
 } from '../execution-data/index.ts'
@@ -24,6 +25,7 @@ export interface ReadingComponents {
   readonly register: Registry
   /** Pays for decoding. */
   readonly memory?: MemoryAccount
+  readonly options?: ExecutionDataOptions
 }
 
 export function createExecutionDataReading(components: ReadingComponents): ExecutionDataReading {
@@ -31,7 +33,7 @@ export function createExecutionDataReading(components: ReadingComponents): Execu
   const metrics = createExecutionDataMetrics(components.register)
   const store = new ExecutionDataStore(
     { blockstore, metrics, ...(memory === undefined ? {} : { memory }) },
-    defaultExecutionDataOptions
+    components.options ?? defaultExecutionDataOptions
   )
   return {
     store,
@@ -50,7 +52,7 @@ async function describeTree(
     blockstore,
     id
   }: { readonly store: ExecutionDataStore; readonly blockstore: Blockstore; readonly id: ExecutionDataId },
-  options: { readonly signal: AbortSignal }
+  options: { readonly signal: AbortSignal; readonly onBlob: () => void }
 ): Promise<TreeDescription> {
   const check = await store.checkTree(id, options)
   if (!check.complete) {

@@ -4,7 +4,7 @@ import {
   createAnnounceMetrics,
   defaultAnnounceOptions
 } from '../p2p/index.ts'
-import { defaultExecutionDataOptions, Downloader, isMalformed } from '../execution-data/index.ts'
+import { Downloader, isMalformed } from '../execution-data/index.ts'
 import {
   AnnouncementsFeed,
   type AnnouncementTransport,
@@ -20,14 +20,12 @@ import {
   createRequester,
   createRequesterMetrics,
   defaultProgressReporterOptions,
-  defaultRequesterOptions,
   type FailureKind,
   type Requester,
   type RequesterOptions
 } from '../requester/index.ts'
 import { StoreError } from '../store/index.ts'
 import { TrackerError } from '../tracker/index.ts'
-import type { NodeConfig } from './config/node-config.ts'
 import { createContentCheck } from './content-check.ts'
 import type { NodeContext } from './context.ts'
 import type { NodeData } from './data-stage.ts'
@@ -53,7 +51,7 @@ const TEMPERATURE = { live: 'hot', other: 'cold' } as const
 
 /** The job of an access node: feed → requester → downloader → exchange. Adds its services, and the host's, to the stack. */
 export async function createFollowing(context: NodeContext, parts: JobParts): Promise<NodeJob> {
-  const { config, services, logger, clock, rng, register } = context
+  const { services, logger, clock, rng, register } = context
   const { data, network, disk } = parts
   const feed = await createFeed(context, parts)
   const missing = new MissingBlobs()
@@ -78,7 +76,7 @@ export async function createFollowing(context: NodeContext, parts: JobParts): Pr
       clock,
       rng
     },
-    requesterOptions(config)
+    requesterOptions(context)
   )
   services.add('requester', requester)
   services.add('progress', progressLines(context, { network, requester }))
@@ -115,7 +113,10 @@ async function createFeed(context: NodeContext, { network, publicSide }: JobPart
     defaultAnnounceOptions
   )
   const transport = publicSide === undefined ? client : relaying(client, publicSide)
-  const feed = new AnnouncementsFeed({ transport, clock, rng, log, metrics }, { quorum: config.feed.quorum })
+  const feed = new AnnouncementsFeed(
+    { transport, clock, rng, log, metrics },
+    { ...context.rooms.feed, quorum: config.feed.quorum }
+  )
   services.add('feed', feed)
   services.add('host', network.host)
   services.add('announce', client)
@@ -163,7 +164,7 @@ function createDownloader(context: NodeContext, parts: JobParts & { readonly mis
       metrics: reading.metrics,
       clock: context.clock
     },
-    defaultExecutionDataOptions
+    context.rooms.executionData
   )
 }
 
@@ -180,10 +181,10 @@ function classifyFailure(error: unknown, disk: Pick<DiskWatch, 'noteFull'>): Fai
   return 'transient'
 }
 
-function requesterOptions(config: NodeConfig): RequesterOptions {
+function requesterOptions({ config, rooms }: NodeContext): RequesterOptions {
   const start = config.startHeight
   return {
-    ...defaultRequesterOptions,
+    ...rooms.requester,
     startHeight: start === undefined ? undefined : 'height' in start ? start.height : start,
     maxSearchAhead: config.searchAhead.heights,
     maxInFlightBytes: config.searchAhead.bytes,

@@ -2,7 +2,6 @@ import { totalmem } from 'node:os'
 import {
   atLeast,
   type BudgetMetrics,
-  type BudgetStep,
   budgetOptions,
   createBudgetMetrics,
   defaultMemoryWatchOptions,
@@ -12,13 +11,13 @@ import {
   validateBudgetOptions
 } from '../budget/index.ts'
 import type { Logger } from '../log/index.ts'
-import { MAX_BLOCK_BYTES } from '../model/index.ts'
 import type { Fetching } from '../requester/index.ts'
 import type { Warehouse } from '../store/index.ts'
 import { type Clock, formatSize } from '../util/index.ts'
 import type { Registry } from 'prom-client'
 import { configError } from './config/load.ts'
 import type { NodeConfig } from './config/node-config.ts'
+import { faultsOfRooms, largestSteps, type RoomOptions, roomOptions } from './profiles.ts'
 
 /**
  * What a node takes beside its accounts, bytes: the program (some 55 MiB of it file-backed), the JS heap, buffers of the
@@ -33,7 +32,8 @@ export interface MachineMemory {
   readonly constrainedBytes: number | undefined
 }
 
-function readMachineMemory(): MachineMemory {
+/** Asked again at each look: an operator may change the cgroup's limit (v1 or v2) while the node runs. */
+export function readMachineMemory(): MachineMemory {
   const totalBytes = totalmem()
   const constrained = process.constrainedMemory()
   return { totalBytes, constrainedBytes: constrained > 0 && constrained < totalBytes ? constrained : undefined }
@@ -49,9 +49,14 @@ export interface MemoryPlan {
 
 /**
  * Fits the settings to the machine: where the limit leaves less than `memory.budget`, the budget is what it leaves, and the
- * cache shrinks with it. Throws NodeError `config` for a limit that is too small (and says which would do) or above the machine.
+ * cache shrinks with it. Throws NodeError `config` for a limit that is too small (and says which would do) or above the machine, and
+ * for limits that do not fit each other.
  */
-export function planMemory(memory: NodeConfig['memory'], machine: MachineMemory): MemoryPlan {
+export function planMemory(
+  memory: NodeConfig['memory'],
+  machine: MachineMemory,
+  rooms: RoomOptions = roomOptions('standard')
+): MemoryPlan {
   const most = machine.constrainedBytes ?? machine.totalBytes
   const limitBytes = memory.limitBytes ?? most
   if (limitBytes > most) {
@@ -68,16 +73,13 @@ export function planMemory(memory: NodeConfig['memory'], machine: MachineMemory)
     ])
   }
   const cacheBytes = Math.floor((memory.cacheBytes * totalBytes) / memory.totalBytes)
-  const faults = validateBudgetOptions(budgetOptions({ totalBytes, cacheBytes }), STEPS)
+  const faults = [
+    ...validateBudgetOptions(budgetOptions({ totalBytes, cacheBytes }), largestSteps(rooms)),
+    ...faultsOfRooms(rooms)
+  ]
   if (faults.length > 0) throw configError(faults)
   return { limitBytes, totalBytes, cacheBytes }
 }
-
-/** The largest single reservations, by the limit that makes them so large. */
-const STEPS: readonly BudgetStep[] = [
-  { account: 'receive', bytes: MAX_BLOCK_BYTES, key: 'the largest block (MAX_BLOCK_BYTES)' },
-  { account: 'send', bytes: MAX_BLOCK_BYTES, key: 'the largest block (MAX_BLOCK_BYTES)' }
-]
 
 export interface NodeMemory {
   readonly budget: MemoryBudget
@@ -92,13 +94,19 @@ export interface NodeMemory {
 /** Share of the cache that is left from each level on. */
 const CACHE_SHARE = { none: 1, shrink: 0.25, hold: 0.125, shed: 0, refuse: 0 } as const
 
+export interface MemoryComponents {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly register: Registry
+  readonly readMachine: () => MachineMemory
+  /** What is resident of this process, bytes. */
+  readonly readResident: () => number
+}
+
 /** The budget and the watch over it, with what each level of pressure does. */
-export function createMemory(
-  config: NodeConfig,
-  components: { readonly clock: Clock; readonly logger: Logger; readonly register: Registry }
-): NodeMemory {
+export function createMemory(config: Pick<NodeConfig, 'memory' | 'profile'>, components: MemoryComponents): NodeMemory {
   const metrics = createBudgetMetrics(components.register)
-  const plan = planMemory(config.memory, readMachineMemory())
+  const plan = planMemory(config.memory, components.readMachine(), roomOptions(config.profile))
   const budget = new MemoryBudget({ metrics }, budgetOptions(plan))
   const watch = createWatch({ ...components, budget, metrics }, config)
   let warehouse: Pick<Warehouse, 'giveBack' | 'setShare'> | undefined
@@ -125,15 +133,14 @@ export function createMemory(
 }
 
 function createWatch(
-  components: { readonly clock: Clock; readonly budget: MemoryBudget; readonly metrics: BudgetMetrics },
-  config: NodeConfig
+  components: MemoryComponents & { readonly budget: MemoryBudget; readonly metrics: BudgetMetrics },
+  config: Pick<NodeConfig, 'memory'>
 ): MemoryWatch {
   return new MemoryWatch(
     {
       ...components,
-      readResident: () => process.memoryUsage.rss(),
       readLimit() {
-        const { totalBytes, constrainedBytes } = readMachineMemory()
+        const { totalBytes, constrainedBytes } = components.readMachine()
         return Math.min(config.memory.limitBytes ?? totalBytes, constrainedBytes ?? totalBytes)
       }
     },

@@ -71,6 +71,7 @@ export async function createNetwork(context: NodeContext, data: NodeData): Promi
     },
     {
       ...defaultHostOptions,
+      ...context.rooms.host,
       listen: config.p2pAddress,
       version: version(),
       // What the conventional node's streams do is a part of how it behaves.
@@ -98,7 +99,7 @@ export async function createNetwork(context: NodeContext, data: NodeData): Promi
       sendAccount: budget.account('send'),
       ...(dht === undefined ? {} : { router: dht })
     },
-    { policy: config.policy }
+    { ...context.rooms.exchange, policy: config.policy }
   )
   const identities = new IdentityWatch({
     ...{ self: self.peerId, table, clock, metrics },

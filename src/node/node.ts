@@ -5,12 +5,13 @@ import type { NodeConfig } from './config/node-config.ts'
 import type { NodeContext } from './context.ts'
 import { type NodeData, openData } from './data-stage.ts'
 import { createExecutionDataReading } from './execution-data-reading.ts'
-import { createMemory } from './memory-stage.ts'
+import { createMemory, readMachineMemory } from './memory-stage.ts'
 import { createNodeMetrics } from './metrics.ts'
 import { createNetwork, type NodeNetwork } from './network-stage.ts'
 import { createObserverNetwork } from './observer-stage.ts'
 import { createPublicSide, type PublicSide } from './public-stage.ts'
 import { createServing, type NodeAddresses } from './serving-stage.ts'
+import { roomOptions } from './profiles.ts'
 import { ServiceStack } from './service-stack.ts'
 import { revision, version } from './version.ts'
 import { removeShed } from './wind-down-record.ts'
@@ -40,7 +41,12 @@ export async function createNode(
   const context = createContext(config, components.logger)
   const data = await openData(
     { ...context, account: context.budget.account('cache') },
-    { dataDir: config.dataDir, cacheBytes: context.memory.plan.cacheBytes }
+    {
+      dataDir: config.dataDir,
+      cacheBytes: context.memory.plan.cacheBytes,
+      store: context.rooms.store,
+      database: context.rooms.database
+    }
   )
   context.memory.attach(data.warehouse)
   context.metrics.uncleanStart.set(data.directory.uncleanOwner === undefined ? 0 : 1)
@@ -50,7 +56,8 @@ export async function createNode(
     const reading = createExecutionDataReading({
       blockstore: data.blockstore,
       register: context.register,
-      memory: context.budget.account('decode')
+      memory: context.budget.account('decode'),
+      options: context.rooms.executionData
     })
     const parts = { data, network, reading, publicSide }
     const stopRequest = Promise.withResolvers<void>()
@@ -107,9 +114,16 @@ function createContext(config: NodeConfig, logger: RootLogger): NodeContext {
     variant: config.variant
   })
   const clock = systemClock
-  const memory = createMemory(config, { clock, register, logger: logger.child('budget') })
+  const memory = createMemory(config, {
+    clock,
+    register,
+    logger: logger.child('budget'),
+    readMachine: readMachineMemory,
+    readResident: () => process.memoryUsage.rss()
+  })
   return {
     config,
+    rooms: roomOptions(config.profile),
     clock,
     rng: systemRng,
     logger,

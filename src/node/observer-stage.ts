@@ -40,6 +40,7 @@ export async function createObserverNetwork(context: NodeContext, data: NodeData
     { ...{ key, table, clock, rng, metrics }, log: logger.child('p2p') },
     {
       ...defaultHostOptions,
+      ...context.rooms.host,
       listen: config.p2pAddress,
       version: version(),
       security: config.security === 'any' ? 'both' : config.security,
@@ -64,7 +65,7 @@ export async function createObserverNetwork(context: NodeContext, data: NodeData
       sendAccount: budget.account('send'),
       channel: PUBLIC_EXECUTION_DATA_PREFIX
     },
-    { policy: config.policy }
+    { ...context.rooms.exchange, policy: config.policy }
   )
   const identities = new IdentityWatch({
     ...{ self: undefined, table: staked, clock, metrics },

@@ -11,7 +11,6 @@ import {
   type BoundAddress,
   createAdminRoutes,
   createApiMetrics,
-  defaultApiOptions,
   ExecutionDataReader,
   type HealthInputs,
   healthChecks,
@@ -28,6 +27,7 @@ import { DiskWatch, defaultDiskWatchOptions, diskRoomOf } from './disk-watch.ts'
 import { EXCHANGE_PROTOCOL, type NodeNetwork } from './network-stage.ts'
 import type { PublicSide } from './public-stage.ts'
 import { peersReport, type StatusComponents, statusReport } from './status.ts'
+import { requestLimits } from './request-limits.ts'
 import { prunePorts } from './pruning-stage.ts'
 import type { Pruner, Verifier } from '../pruner/index.ts'
 import { dbPorts } from './store-check.ts'
@@ -104,13 +104,13 @@ class NodeServing implements Serving {
     this.api = new ApiListener(
       {
         ...shared,
-        reader: new ExecutionDataReader(reader, defaultApiOptions.reader),
+        reader: new ExecutionDataReader(reader, context.rooms.api.reader),
         blobs: components.data.blockstore,
         account: reader.account
       },
-      { ...defaultApiOptions.api, ...context.config.apiAddress }
+      { ...context.rooms.api.api, ...context.config.apiAddress }
     )
-    this.admin = this.#adminService(shared, new ExecutionDataReader(reader, defaultApiOptions.adminReader))
+    this.admin = this.#adminService(shared, new ExecutionDataReader(reader, context.rooms.api.adminReader))
     this.addressFile = this.#addressFileService()
     this.disk = new DiskWatch(
       {
@@ -181,17 +181,17 @@ class NodeServing implements Serving {
   }
 
   #metricsListener(shared: ListenerComponents): MetricsListener {
-    const { config, register } = this.#components.context
+    const { config, register, rooms } = this.#components.context
     return new MetricsListener(
       {
         ...shared,
         register,
-        checks: () => healthChecks(this.#healthInputs(), defaultApiOptions.health),
+        checks: () => healthChecks(this.#healthInputs(), rooms.api.health),
         started: () => this.#started,
         stopping: () => this.#stopping,
         status: () => this.#report()
       },
-      { ...defaultApiOptions.metrics, ...config.metricsAddress }
+      { ...rooms.api.metrics, ...config.metricsAddress }
     )
   }
 
@@ -208,8 +208,8 @@ class NodeServing implements Serving {
 
   /** The routes depend on the job, which is attached before anything starts. */
   #adminService(shared: ListenerComponents, reader: ExecutionDataReader): Service {
-    const { config } = this.#components.context
-    const options = { ...defaultApiOptions.admin, dataDir: config.dataDir, fallbackDir: tmpdir() }
+    const { config, rooms } = this.#components.context
+    const options = { ...rooms.api.admin, dataDir: config.dataDir, fallbackDir: tmpdir() }
     let listener: AdminListener | undefined
     return {
       start: async () => {
@@ -278,6 +278,7 @@ function statusComponents({
     presentAtStart: data.presentAtStart,
     refetched: async () => (await reading.metrics.refetchedBlobs.get()).values[0]?.value ?? 0,
     budget: context.budget,
+    requestLimits: requestLimits(context.rooms),
     pressure() {
       const { limitBytes, unaccountedBytes, level } = context.memory.watch.reading
       return { limitBytes, unaccountedBytes, pressure: level }

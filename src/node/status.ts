@@ -7,6 +7,7 @@ import type { LatencySummary } from '../requester/index.ts'
 import type { Blockstore } from '../store/index.ts'
 import type { Clock } from '../util/index.ts'
 import type { NodeConfig } from './config/node-config.ts'
+import type { RequestLimit } from './request-limits.ts'
 
 /** What the node's job (following or announcing) says of itself. */
 export interface JobStatus {
@@ -38,6 +39,7 @@ export interface StatusComponents {
   /** Blobs in the store when the node started. */
   readonly presentAtStart: number
   readonly budget: MemoryBudget
+  readonly requestLimits: readonly RequestLimit[]
   /** The pressure of memory, and what stands in no account. */
   readonly pressure: () => { readonly limitBytes: number; readonly unaccountedBytes: number; readonly pressure: string }
   readonly probe: ProcessProbe
@@ -93,6 +95,7 @@ export async function statusReport(components: StatusComponents): Promise<object
       budgetBytes: budget.totalBytes,
       accounts: budget.readings(),
       caps: budget.caps(),
+      limits: components.requestLimits,
       ...components.pressure()
     },
     cpuSeconds: process.cpuSeconds,

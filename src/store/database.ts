@@ -13,7 +13,7 @@ export interface DatabaseOptions {
   readonly maxOpenFiles: number
 }
 
-const defaultDatabaseOptions: DatabaseOptions = Object.freeze({
+export const defaultDatabaseOptions: DatabaseOptions = Object.freeze({
   cacheBytes: 8 * 1024 ** 2,
   writeBufferBytes: 4 * 1024 ** 2,
   maxOpenFiles: 256

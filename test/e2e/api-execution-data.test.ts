@@ -267,10 +267,15 @@ test('no more streams than allowed, and none without memory', async () => {
   assert.equal((await ask(api, '/v1/execution-data/1000000')).status, 200)
   await api.listener.stop()
 
-  const poor = await startApi(archive, { accountBytes: MIB })
+  const poor = await startApi(archive, { accountBytes: 2 * MIB })
+  assert.ok(poor.account.tryReserve(MIB))
   const refused = await ask(poor, '/v1/execution-data/1000000')
   assert.equal(refused.status, 503)
   assert.equal(refused.json.error.code, 'overloaded')
+  assert.equal(refused.json.error['limit'], 'budget.accountBytes.api')
+  assert.equal(refused.json.error['limitBytes'], 2 * MIB)
+  poor.account.release(MIB)
+  assert.equal((await ask(poor, '/v1/execution-data/1000000')).status, 200)
   await poor.listener.stop()
 })
 
@@ -320,7 +325,8 @@ test('blobs: bytes, HEAD, entity tags, and no memory', async () => {
     assert.equal((await ask(api, path, { headers: { 'If-None-Match': `"${blob.cid}"` } })).status, 304)
     const answer = await ask(api, path)
     if (blob.bytes.length > 100_000) {
-      assert.equal(answer.json.error.code, 'overloaded')
+      assert.equal(answer.status, 413)
+      assert.equal(answer.json.error.code, 'exceeds-limit')
       continue
     }
     assert.equal(answer.status, 200)

@@ -144,8 +144,9 @@ export class MemoryArchive {
     }
   }
 
-  async describeTree(id: ExecutionDataId): Promise<TreeDescription> {
+  async describeTree(id: ExecutionDataId, onBlob: () => void): Promise<TreeDescription> {
     const blobs = this.trees.get(id) ?? []
+    for (const _ of blobs) onBlob()
     return {
       blobs: blobs.map(({ cid, bytes }) => ({ cid, size: bytes.length })),
       chunks: blobs.slice(1).map(({ cid }) => ({ cid, levels: 1 }))
@@ -180,7 +181,7 @@ export async function startApi(archive: MemoryArchive, options: Partials = {}) {
       tracker: archive,
       feedHighest: () => archive.feed,
       readTree: (id, tree) => archive.readTree(id, tree),
-      describeTree: (id) => archive.describeTree(id),
+      describeTree: (id, tree) => archive.describeTree(id, tree.onBlob),
       encodeCar,
       account,
       metrics

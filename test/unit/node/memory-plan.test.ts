@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { planMemory } from '#src/node/memory-stage.ts'
+import { Registry } from 'prom-client'
+import { silentLogger } from '#src/log/logger.ts'
+import { createMemory, planMemory } from '#src/node/memory-stage.ts'
+import { VirtualClock } from '#test/support/virtual-clock.ts'
 
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3
@@ -41,5 +44,54 @@ describe('memory plan', () => {
     }
     assert.notEqual(smallest, '')
     assert.ok(planMemory({ ...standard, limitBytes: Number(smallest) * MIB }, machine).totalBytes > 0)
+  })
+})
+
+describe('a limit that shrinks while the node runs', () => {
+  const started = (constrainedBytes: number | undefined) => {
+    const machine = { totalBytes: 8 * GIB, constrainedBytes }
+    const clock = new VirtualClock()
+    const shares: number[] = []
+    const memory = createMemory(
+      { memory: standard, profile: 'standard' },
+      {
+        clock,
+        logger: silentLogger,
+        register: new Registry(),
+        readMachine: () => machine,
+        readResident: () => 300 * MIB
+      }
+    )
+    memory.attach({ setShare: (share) => shares.push(share), giveBack: () => 0 })
+    return { memory, clock, shares, machine }
+  }
+
+  it('takes the cache, then downloads ahead, then requests, and gives all back when it grows again', async () => {
+    const { memory, clock, shares, machine } = started(2 * GIB)
+    await memory.watch.start()
+    assert.equal(memory.fetching(), 'all')
+    const api = memory.budget.account('api')
+    // 300 MiB are resident throughout; the cgroup is told to allow less and less.
+    for (const [limit, level] of [
+      [390 * MIB, 'shrink'],
+      [360 * MIB, 'hold'],
+      [335 * MIB, 'shed'],
+      [310 * MIB, 'refuse']
+    ] as const) {
+      machine.constrainedBytes = limit
+      await clock.run(clock.now() + 500)
+      assert.equal(memory.watch.level, level)
+      assert.equal(memory.watch.reading.limitBytes, limit)
+    }
+    assert.deepEqual(shares, [0.25, 0.125, 0, 0])
+    assert.equal(memory.fetching(), 'lowest')
+    assert.equal(api.tryReserve(1), false)
+    assert.equal(memory.budget.account('receive').tryReserve(2 * MIB), true)
+    machine.constrainedBytes = undefined
+    await clock.run(clock.now() + 20_000)
+    assert.equal(memory.watch.level, 'none')
+    assert.equal(memory.fetching(), 'all')
+    assert.equal(api.tryReserve(1), true)
+    await memory.watch.stop()
   })
 })
