@@ -30,6 +30,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   'option-invalid': EXIT.config,
   'bad-option': EXIT.config,
   'dht-not-installed': EXIT.config,
+  'helia-not-installed': EXIT.config,
   unreadable: EXIT.config,
   'malformed-line': EXIT.config,
   'line-too-long': EXIT.config,

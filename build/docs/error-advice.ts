@@ -63,6 +63,7 @@ export const ERROR_ADVICE: Readonly<Record<string, Readonly<Record<string, strin
     'peer-gone': RETRIED,
     'stream-closed': RETRIED,
     'bad-option': 'Mend the setting that the message names.',
+    'helia-not-installed': 'Install the package where the message says, or leave `--policy helia` out.',
     unsupported: 'Nothing: the peer is of another release, or no blob node. Asked again when it connects anew.'
   },
   'execution-data': {

@@ -30,6 +30,7 @@ import { Peers } from './network/peers.ts'
 import { ReceiveAccount } from './network/receive-account.ts'
 import type { ExchangeOptions } from './options.ts'
 import { type BlobSource, ExchangeServer } from './server/server.ts'
+import { exchangeStatus } from './status.ts'
 
 export interface ExchangeComponents {
   readonly network: ExchangeNetwork
@@ -180,38 +181,7 @@ export class ExchangeService implements Exchange {
     const { totals } = this.#metrics
     const rttMs = new Map<PeerIdText, number>()
     for (const state of this.client.peers()) if (state.rttMs !== undefined) rttMs.set(state.peer, state.rttMs)
-    return {
-      payloadBytes: {
-        received: totals.usefulBytes + totals.duplicateBytes + totals.partialBytes,
-        useful: totals.usefulBytes,
-        duplicate: totals.duplicateBytes,
-        partial: totals.partialBytes,
-        sent: totals.sentBytes
-      },
-      blobs: {
-        received: totals.usefulBlocks + totals.duplicateBlocks,
-        unique: totals.usefulBlocks,
-        duplicate: totals.duplicateBlocks,
-        sent: totals.sentBlocks
-      },
-      wants: {
-        sent: totals.wantsSent,
-        cancelled: totals.wantsCancelled,
-        hedged: totals.wantsHedged,
-        timedOut: totals.wantsTimedOut,
-        live: this.client.liveWants
-      },
-      streams: {
-        opened: totals.streamsInbound + totals.streamsOutbound,
-        inbound: totals.streamsInbound,
-        outbound: totals.streamsOutbound,
-        open: totals.openInbound + totals.openOutbound,
-        openMax: totals.openMax,
-        refused: totals.streamsRefused
-      },
-      messages: { received: totals.messagesReceived, sent: totals.messagesSent },
-      rttMs
-    }
+    return exchangeStatus(totals, { liveWants: this.client.liveWants, rttMs })
   }
 
   /** A blob that is wanted and turned up in the store by another way is handed over from there. */

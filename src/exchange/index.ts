@@ -14,6 +14,7 @@ export type {
   WantState
 } from './exchange.ts'
 export type { ExchangeComponents } from './exchange-service.ts'
+export { type HeliaComponents, loadHeliaExchange } from './network/helia-exchange.ts'
 export {
   EXECUTION_DATA_PREFIX,
   Libp2pNetwork,

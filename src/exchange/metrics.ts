@@ -120,7 +120,8 @@ export interface ExchangeLevels {
   readonly oldestQueuedSeconds: number
 }
 
-const NO_LEVELS: ExchangeLevels = {
+/** Of an exchange that does not run. */
+export const NO_LEVELS: ExchangeLevels = {
   peers: 0,
   liveWants: 0,
   waitingFetches: 0,

@@ -3,6 +3,7 @@ import {
   type Exchange,
   EXECUTION_DATA_PREFIX,
   Libp2pNetwork,
+  loadHeliaExchange,
   type PeerDirectory
 } from '../exchange/index.ts'
 import type { NodeIdentity } from '../model/index.ts'
@@ -57,7 +58,7 @@ export interface NodeNetwork {
  * Throws P2pError for key and table, and when the DHT is wanted and not installed; NodeError `wrong-key` or `config`.
  */
 export async function createNetwork(context: NodeContext, data: NodeData): Promise<NodeNetwork> {
-  const { config, clock, rng, logger, register, budget } = context
+  const { config, clock, rng, logger, register } = context
   const key = await readNetworkKey(networkKeyPath(config.dataDir))
   const table = new IdentityTable(await readIdentities(config.identitiesPath))
   const self = ownEntry(table, { key, config })
@@ -75,19 +76,42 @@ export async function createNetwork(context: NodeContext, data: NodeData): Promi
       listen: config.p2pAddress,
       version: version(),
       // What the conventional node's streams do is a part of how it behaves.
-      wideWindows: config.policy !== 'classic',
+      wideWindows: config.policy === 'assigned',
       security: config.security === 'any' ? 'both' : config.security
     }
   )
+  const exchange = await createStakedExchange(context, { data, table, host, dht })
+  const identities = new IdentityWatch({
+    ...{ self: self.peerId, table, clock, metrics },
+    file: identityFile(config.identitiesPath),
+    log: logger.child('p2p')
+  })
+  const isAdmitted = (): boolean => table.isAdmitted(self.peerId)
+  return { key, self, table, announcers: table, host, exchange, dht, identities, isAdmitted }
+}
+
+async function createStakedExchange(
+  context: NodeContext,
+  parts: {
+    readonly data: NodeData
+    readonly table: IdentityTable
+    readonly host: Host
+    readonly dht: Dht | undefined
+  }
+): Promise<Exchange> {
+  const { config, clock, rng, logger, register, budget } = context
+  const { data, table, host, dht } = parts
+  const blocks = data.blockstore
+  if (config.policy === 'helia') return loadHeliaExchange({ libp2p: host.libp2p, blocks, clock, register })
   const network = new Libp2pNetwork({
     libp2p: host.libp2p,
     onPenalty: (peer, reason) => host.peers.coolDown(peer, reason)
   })
   await network.register()
-  const exchange = createExchange(
+  return createExchange(
     {
       network,
-      blocks: data.blockstore,
+      blocks,
       requestFilter: (peer) => table.mayRequest(peer),
       peerDirectory: directoryOf(table),
       selfPeer: host.peerId,
@@ -101,13 +125,6 @@ export async function createNetwork(context: NodeContext, data: NodeData): Promi
     },
     { ...context.rooms.exchange, policy: config.policy }
   )
-  const identities = new IdentityWatch({
-    ...{ self: self.peerId, table, clock, metrics },
-    file: identityFile(config.identitiesPath),
-    log: logger.child('p2p')
-  })
-  const isAdmitted = (): boolean => table.isAdmitted(self.peerId)
-  return { key, self, table, announcers: table, host, exchange, dht, identities, isAdmitted }
 }
 
 function createDht(

@@ -48,6 +48,8 @@ export async function createObserverNetwork(context: NodeContext, data: NodeData
       peers: { ...defaultPeerManagerOptions, roles: ['access'], graceMs: 0 }
     }
   )
+  const { policy } = config
+  if (policy === 'helia') throw new NodeError('config', '--policy helia is for staked nodes alone: leave it out')
   const network = new Libp2pNetwork(
     { libp2p: host.libp2p, onPenalty: (peer, reason) => host.peers.coolDown(peer, reason) },
     { protocolPrefix: PUBLIC_EXECUTION_DATA_PREFIX }
@@ -65,7 +67,7 @@ export async function createObserverNetwork(context: NodeContext, data: NodeData
       sendAccount: budget.account('send'),
       channel: PUBLIC_EXECUTION_DATA_PREFIX
     },
-    { ...context.rooms.exchange, policy: config.policy }
+    { ...context.rooms.exchange, policy }
   )
   const identities = new IdentityWatch({
     ...{ self: undefined, table: staked, clock, metrics },

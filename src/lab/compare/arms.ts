@@ -18,7 +18,7 @@ const OWN = ['routing', 'policy', 'security', 'profile'] as const
 
 const VALUES: Readonly<Record<(typeof OWN)[number], readonly string[]>> = {
   routing: ['none', 'dht'],
-  policy: ['assigned', 'classic'],
+  policy: ['assigned', 'classic', 'helia'],
   security: ['tls', 'noise'],
   profile: ['standard', 'nano', 'archive']
 }
@@ -29,6 +29,7 @@ export const NAMED_ARMS: Readonly<Record<string, string>> = Object.freeze({
   'no-dht': 'routing=none,policy=classic',
   dht: 'routing=dht,policy=classic',
   original: 'routing=dht,policy=classic,cache=0',
+  helia: 'routing=none,policy=helia',
   'no-cache': 'routing=none,policy=assigned,cache=0'
 })
 

@@ -83,9 +83,9 @@ export const CONFIG_KEYS = [
     path: 'network.policy',
     flag: 'policy',
     type: 'choice',
-    choices: ['assigned', 'classic'],
+    choices: ['assigned', 'classic', 'helia'],
     default: 'assigned',
-    help: 'which peers are asked for a blob'
+    help: 'which peers are asked for a blob: all but assigned are for comparison, and helia needs a package of its own'
   },
   {
     path: 'network.security',

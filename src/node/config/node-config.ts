@@ -21,7 +21,7 @@ export interface NodeConfig {
   readonly stopTimeoutMs: number
   readonly identitiesPath: string
   readonly routing: 'none' | 'dht'
-  readonly policy: 'assigned' | 'classic'
+  readonly policy: 'assigned' | 'classic' | 'helia'
   /** Used with routing `dht` alone. */
   readonly dht: { readonly providerStore: 'memory' | 'level' } & Pick<
     DhtOptions,
