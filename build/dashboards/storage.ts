@@ -131,13 +131,35 @@ export const storage: DashboardSpec = {
           title: 'Evictions',
           unit: 'ops',
           good: 'the rate of new blobs once the cache is full',
-          targets: [{ expr: perNode(rate(`${S}_cache_evictions_total`)) }]
+          targets: [
+            { expr: perNode(rate(`${S}_cache_evictions_total`)), legend: 'to make room' },
+            { expr: perNode(rate(`${S}_cache_idle_drops_total`)), legend: 'idle' }
+          ]
         },
         {
           title: 'Cache',
           unit: 'bytes',
-          good: 'at its bound',
-          targets: [{ expr: perNode(metric(`${S}_cache_bytes`)) }]
+          good: 'at its bound; pinned a few blobs',
+          targets: [
+            { expr: perNode(metric(`${S}_cache_bytes`)), legend: 'all' },
+            { expr: perNode(metric(`${S}_cache_hot_bytes`)), legend: 'hot' },
+            { expr: perNode(metric(`${S}_cache_pinned_bytes`)), legend: 'pinned' }
+          ]
+        },
+        {
+          title: 'Paged in',
+          unit: 'Bps',
+          good: 'what peers that catch up ask for, and little else',
+          targets: [{ expr: perNode(rate(`${S}_cache_paged_in_bytes_total`)) }]
+        },
+        {
+          title: 'Read ahead and made of blobs',
+          unit: 'ops',
+          good: 'descriptions of blocks mostly hits; preloads after a start alone',
+          targets: [
+            { expr: perNode(rate(`${S}_derived_requests_total`), 'result'), legend: 'descriptions: {{result}}' },
+            { expr: perNode(rate(`${S}_cache_preloaded_blobs_total`)), legend: 'preloaded' }
+          ]
         },
         {
           title: 'Blobs in the cache',

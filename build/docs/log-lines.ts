@@ -62,6 +62,8 @@ const MEANING: Readonly<Record<string, string>> = {
   'the record of the wind-down is not written':
     'The disk refuses writes: `error`. A kill now would repeat some of the work, nothing else.',
   'the verification of the store failed': 'See `error`: most often the disk cannot be read. Mend it and begin again.',
+  'the newest heights are not in the cache':
+    'Only what `memory.preload-heights` asks for is missing: `error` says why. The node works, and reads them when they are asked for.',
   'a damaged blob is not noted on the disk: after a restart it is repaired only when it is asked for':
     'The disk refuses writes: `error`.',
   'index of the blobs not written': 'The disk refuses writes: `reason`. Nothing acknowledged is lost.',

@@ -1,6 +1,6 @@
 import type { MemoryAccount } from '../budget/account.ts'
 import { BlobCid } from '../model/index.ts'
-import type { Blockstore } from '../store/blockstore.ts'
+import type { Blockstore, PinnedBlob, Warehouse } from '../store/index.ts'
 import { ApiError } from './errors.ts'
 import type { ExecutionDataReader } from './execution-data-reader.ts'
 import { type HttpCall, noneMatch } from './http/call.ts'
@@ -11,7 +11,7 @@ import { reserveFor } from './refusals.ts'
 
 export interface ApiListenerComponents extends ListenerComponents {
   readonly reader: Pick<ExecutionDataReader, 'find' | 'describe' | 'car'>
-  readonly blobs: Pick<Blockstore, 'get' | 'getSize'>
+  readonly blobs: Pick<Blockstore, 'getSize'> & Pick<Warehouse, 'pin'>
   /** Pays for single blobs and JSON on their way to the reader. */
   readonly account: MemoryAccount
 }
@@ -100,12 +100,14 @@ function blobRoute(components: ApiListenerComponents, maxBlobReads: number): Rou
     }
     reserveFor(account, read.size, 'the blob')
     reads += 1
+    let pinned: PinnedBlob | undefined
     try {
-      const blob = await blobs.get(read.cid)
+      pinned = await blobs.pin(read.cid)
       call.signal.throwIfAborted()
-      if (blob === undefined) throw absent()
-      await call.bytes(blob.bytes, { status: 200, headers: read.headers })
+      if (pinned === undefined) throw absent()
+      await call.bytes(pinned.blob.bytes, { status: 200, headers: read.headers })
     } finally {
+      pinned?.release()
       reads -= 1
       account.release(read.size)
     }

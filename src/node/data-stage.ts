@@ -44,6 +44,7 @@ export interface NodeData {
 export interface DataOptions {
   readonly dataDir: string
   readonly cacheBytes: number
+  readonly cacheIdleMs?: number
   readonly store?: Partial<SegmentBlockstoreOptions>
   readonly database?: Partial<DatabaseOptions>
 }
@@ -92,8 +93,11 @@ async function openStores(components: DataComponents, directory: DataDirectory, 
   damage.passTo(repairing.onDamaged)
   const metered = new MeteredBlockstore({ store: repairing, metrics, clock })
   const blockstore = new Warehouse(
-    { store: metered, metrics, ...(account === undefined ? {} : { account }) },
-    { cacheBytes: options.cacheBytes }
+    { store: metered, metrics, clock, ...(account === undefined ? {} : { account }) },
+    {
+      cacheBytes: options.cacheBytes,
+      ...(options.cacheIdleMs === undefined ? {} : { idleMs: options.cacheIdleMs })
+    }
   )
   return { segments, repairing, blockstore, damage }
 }

@@ -10,8 +10,11 @@ import {
   ExecutionDataStore,
   writeCar
 } from '../execution-data/index.ts'
-import type { ExecutionDataId } from '../model/index.ts'
-import type { Blockstore } from '../store/index.ts'
+import { BlobCid, type ExecutionDataId } from '../model/index.ts'
+import type { Blockstore, Warehouse } from '../store/index.ts'
+
+/** A blob in the description of a tree: its CID, key and size. */
+const DESCRIBED_BLOB_BYTES = 256
 
 /** Execution data in the store, and the three ways the API reads it. */
 export interface ExecutionDataReading {
@@ -22,6 +25,8 @@ export interface ExecutionDataReading {
 
 export interface ReadingComponents {
   readonly blockstore: Blockstore
+  /** Keeps what was made of a tree, while there is memory for it. */
+  readonly derived?: Warehouse['derived']
   readonly register: Registry
   /** Pays for decoding. */
   readonly memory?: MemoryAccount
@@ -29,7 +34,7 @@ export interface ReadingComponents {
 }
 
 export function createExecutionDataReading(components: ReadingComponents): ExecutionDataReading {
-  const { blockstore, memory } = components
+  const { blockstore, derived, memory } = components
   const metrics = createExecutionDataMetrics(components.register)
   const store = new ExecutionDataStore(
     { blockstore, metrics, ...(memory === undefined ? {} : { memory }) },
@@ -40,7 +45,13 @@ export function createExecutionDataReading(components: ReadingComponents): Execu
     metrics,
     ports: {
       readTree: (id, options) => store.readTree(id, options),
-      describeTree: (id, options) => describeTree({ store, blockstore, id }, options),
+      async describeTree(id, options) {
+        if (derived === undefined) return describeTree({ store, blockstore, id }, options)
+        return derived(BlobCid.fromExecutionDataId(id), async () => {
+          const value = await describeTree({ store, blockstore, id }, options)
+          return { value, bytes: value.blobs.length * DESCRIBED_BLOB_BYTES }
+        })
+      },
       encodeCar: writeCar
     }
   }

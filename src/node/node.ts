@@ -1,14 +1,15 @@
 import type { RootLogger } from '../log/index.ts'
 import { createProcessProbe, createRegistry, registerBuildInfo } from '../metrics/index.ts'
-import { systemClock, systemRng } from '../util/index.ts'
+import { type Service, systemClock, systemRng } from '../util/index.ts'
 import type { NodeConfig } from './config/node-config.ts'
 import type { NodeContext } from './context.ts'
 import { type NodeData, openData } from './data-stage.ts'
-import { createExecutionDataReading } from './execution-data-reading.ts'
+import { createExecutionDataReading, type ExecutionDataReading } from './execution-data-reading.ts'
 import { createMemory, readMachineMemory } from './memory-stage.ts'
 import { createNodeMetrics } from './metrics.ts'
 import { createNetwork, type NodeNetwork } from './network-stage.ts'
 import { createObserverNetwork } from './observer-stage.ts'
+import { createPreload } from './preload.ts'
 import { createPublicSide, type PublicSide } from './public-stage.ts'
 import { createServing, type NodeAddresses } from './serving-stage.ts'
 import { roomOptions } from './profiles.ts'
@@ -39,31 +40,19 @@ export async function createNode(
   components: { readonly logger: RootLogger }
 ): Promise<SealsyncNode> {
   const context = createContext(config, components.logger)
-  const data = await openData(
-    { ...context, account: context.budget.account('cache') },
-    {
-      dataDir: config.dataDir,
-      cacheBytes: context.memory.plan.cacheBytes,
-      store: context.rooms.store,
-      database: context.rooms.database
-    }
-  )
+  const data = await openNodeData(context)
   context.memory.attach(data.warehouse)
   context.metrics.uncleanStart.set(data.directory.uncleanOwner === undefined ? 0 : 1)
   try {
     const network = await (config.role === 'observer' ? createObserverNetwork : createNetwork)(context, data)
     const publicSide = await publicSideOf(context, { data, network })
-    const reading = createExecutionDataReading({
-      blockstore: data.blockstore,
-      register: context.register,
-      memory: context.budget.account('decode'),
-      options: context.rooms.executionData
-    })
+    const reading = readingOf(context, data)
     const parts = { data, network, reading, publicSide }
     const stopRequest = Promise.withResolvers<void>()
     const serving = createServing({ context, ...parts, requestStop: stopRequest.resolve })
     const { services } = context
     services.add('data', { start: () => Promise.resolve(), stop: () => data.close() })
+    services.add('cache', data.warehouse)
     services.add('metrics', serving.metrics)
     services.add('memory', context.memory.watch)
     services.add('disk', serving.disk)
@@ -75,6 +64,7 @@ export async function createNode(
     services.add('api', serving.api)
     services.add('admin', serving.admin)
     services.add('addresses', serving.addressFile)
+    services.add('preload', preloadOf(context, data))
     return {
       start: () => services.start(),
       async stop() {
@@ -91,6 +81,40 @@ export async function createNode(
     await data.close()
     throw error
   }
+}
+
+function openNodeData(context: NodeContext): Promise<NodeData> {
+  const { config } = context
+  return openData(
+    { ...context, account: context.budget.account('cache') },
+    {
+      dataDir: config.dataDir,
+      cacheBytes: context.memory.plan.cacheBytes,
+      cacheIdleMs: config.cache.idleMs,
+      store: context.rooms.store,
+      database: context.rooms.database
+    }
+  )
+}
+
+function readingOf(context: NodeContext, data: NodeData): ExecutionDataReading {
+  return createExecutionDataReading({
+    // Whole blocks are read through, once: that must not flush what peers ask for.
+    blockstore: data.warehouse.as('once'),
+    derived: (root, make) => data.warehouse.derived(root, make),
+    register: context.register,
+    memory: context.budget.account('decode'),
+    options: context.rooms.executionData
+  })
+}
+
+function preloadOf(context: NodeContext, data: NodeData): Service {
+  const { config, logger, memory } = context
+  const { tracker, warehouse } = data
+  return createPreload(
+    { tracker, warehouse, logger: logger.child('store') },
+    { heights: config.cache.preloadHeights, cacheBytes: memory.plan.cacheBytes }
+  )
 }
 
 async function publicSideOf(

@@ -105,7 +105,7 @@ class NodeServing implements Serving {
       {
         ...shared,
         reader: new ExecutionDataReader(reader, context.rooms.api.reader),
-        blobs: components.data.blockstore,
+        blobs: components.data.warehouse,
         account: reader.account
       },
       { ...context.rooms.api.api, ...context.config.apiAddress }

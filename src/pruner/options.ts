@@ -47,7 +47,7 @@ export const defaultPrunerOptions: PrunerOptions = Object.freeze({
   minHeights: 100,
   stepMs: 10,
   maxStepBlobs: 2_048,
-  minStepBlobs: 256,
+  minStepBlobs: 512,
   stepFreedBytes: 64 * MIB,
   stepBytes: 4 * MIB,
   bytesPerSecond: 0,

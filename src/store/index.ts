@@ -13,6 +13,7 @@ export { createStoreMetrics, type StoreMetrics, type StoreOperation } from './me
 export { nodeDisk } from './node-disk.ts'
 export {
   defaultSegmentBlockstoreOptions,
+  defaultWarehouseOptions,
   type SegmentBlockstoreOptions,
   validateSegmentBlockstoreOptions,
   validateWarehouseOptions,
@@ -25,4 +26,5 @@ export {
   RepairingBlockstore
 } from './repairing-blockstore.ts'
 export { SegmentBlockstore, type SegmentBlockstoreComponents } from './segment-blockstore.ts'
-export { Warehouse, type WarehouseComponents } from './warehouse.ts'
+export type { BlobUse } from './shelf.ts'
+export { type PinnedBlob, Warehouse, type WarehouseComponents } from './warehouse.ts'

@@ -15,6 +15,12 @@ export interface StoreMetrics {
   readonly cacheEvictions: Counter
   readonly cacheBytes: Gauge
   readonly cacheBlobs: Gauge
+  readonly cacheHotBytes: Gauge
+  readonly cachePinnedBytes: Gauge
+  readonly cacheIdleDrops: Counter
+  readonly pagedInBytes: Counter
+  readonly preloadedBlobs: Counter
+  readonly derivedRequests: Counter<'result'>
   readonly groupBlobs: Histogram
   readonly groupBytes: Histogram
   readonly fsyncSeconds: Histogram<'of'>
@@ -54,6 +60,7 @@ export function createStoreMetrics(register: Registry): StoreMetrics {
   for (const operation of OPERATIONS) metrics.operationSeconds.zero({ operation })
   for (const direction of ['in', 'out']) metrics.operationBytes.inc({ direction }, 0)
   for (const result of ['hit', 'joined', 'miss']) metrics.cacheRequests.inc({ result }, 0)
+  for (const result of ['hit', 'miss']) metrics.derivedRequests.inc({ result }, 0)
   for (const synced of ['segment', 'index']) metrics.fsyncSeconds.zero({ of: synced })
   for (const outcome of ['repaired', 'failed', 'forgotten']) metrics.repairs.inc({ outcome }, 0)
   for (const code of ['corrupt', 'disk-full', 'not-writable', 'io', 'overloaded', 'closed']) {
@@ -104,7 +111,42 @@ function createCacheMetrics(register: Registry) {
       registers
     }),
     cacheBytes: new Gauge({ name: 'sealsync_store_cache_bytes', help: 'Bytes the memory cache holds', registers }),
-    cacheBlobs: new Gauge({ name: 'sealsync_store_cache_blobs', help: 'Blobs the memory cache holds', registers })
+    cacheBlobs: new Gauge({
+      name: 'sealsync_store_cache_blobs',
+      help: 'Blobs, and what was made of some, that the memory cache holds',
+      registers
+    }),
+    cacheHotBytes: new Gauge({
+      name: 'sealsync_store_cache_hot_bytes',
+      help: 'Bytes of what the memory cache keeps to the last: blobs that came lately',
+      registers
+    }),
+    cachePinnedBytes: new Gauge({
+      name: 'sealsync_store_cache_pinned_bytes',
+      help: 'Bytes of the memory cache that are in use just now, and cannot be evicted',
+      registers
+    }),
+    cacheIdleDrops: new Counter({
+      name: 'sealsync_store_cache_idle_drops_total',
+      help: 'Blobs that left the memory cache because nobody had asked for them for long',
+      registers
+    }),
+    pagedInBytes: new Counter({
+      name: 'sealsync_store_cache_paged_in_bytes_total',
+      help: 'Bytes of blobs that were loaded because somebody asked for them',
+      registers
+    }),
+    preloadedBlobs: new Counter({
+      name: 'sealsync_store_cache_preloaded_blobs_total',
+      help: 'Blobs of the newest heights read into the memory cache at the start',
+      registers
+    }),
+    derivedRequests: new Counter({
+      name: 'sealsync_store_derived_requests_total',
+      help: 'Requests for what is made of a tree, such as its description: hit (in memory) or miss (made)',
+      labelNames: ['result'] as const,
+      registers
+    })
   }
 }
 

@@ -76,14 +76,22 @@ export function validateSegmentBlockstoreOptions(options: SegmentBlockstoreOptio
 export interface WarehouseOptions {
   /** Most bytes kept in memory, each blob counted with what it costs around its bytes; 0 keeps nothing and changes no result. */
   readonly cacheBytes: number
+  /** What nobody asked for in this time leaves the cache, ms; a quarter of it later at most. */
+  readonly idleMs: number
 }
 
-/** 64 MiB: some 20 s of the newest blobs at three of 1 MiB a second, the time in which peers ask for them. */
-export const defaultWarehouseOptions: WarehouseOptions = Object.freeze({ cacheBytes: 64 * MIB })
+/**
+ * 64 MiB: some 20 s of the newest blobs at three of 1 MiB a second, the time in which peers ask for them. A peer that was away for longer
+ * than ten minutes catches up from the disk.
+ */
+export const defaultWarehouseOptions: WarehouseOptions = Object.freeze({ cacheBytes: 64 * MIB, idleMs: 600_000 })
 
 /** Says what would break, one sentence a fault; empty when the options are fine. */
-export function validateWarehouseOptions({ cacheBytes }: WarehouseOptions): string[] {
-  return Number.isSafeInteger(cacheBytes) && cacheBytes >= 0
-    ? []
-    : [`cacheBytes must be a whole number of bytes, 0 or more, not ${cacheBytes}`]
+export function validateWarehouseOptions({ cacheBytes, idleMs }: WarehouseOptions): string[] {
+  const faults: string[] = []
+  if (!(Number.isSafeInteger(cacheBytes) && cacheBytes >= 0)) {
+    faults.push(`cacheBytes must be a whole number of bytes, 0 or more, not ${cacheBytes}`)
+  }
+  if (!(Number.isFinite(idleMs) && idleMs >= 1)) faults.push(`idleMs must be at least 1, not ${idleMs}`)
+  return faults
 }

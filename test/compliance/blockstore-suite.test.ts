@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Registry } from 'prom-client'
 import { silentLogger } from '#src/log/logger.ts'
 import {
+  type BlobUse,
   type Blockstore,
   createStoreMetrics,
   DataDirectory,
@@ -25,7 +26,11 @@ const metered: Decorate = (store) => new MeteredBlockstore({ store, metrics, clo
 const warehouse =
   (cacheBytes: number): Decorate =>
   (store) =>
-    new Warehouse({ store, metrics }, { cacheBytes })
+    new Warehouse({ store, metrics, clock: systemClock }, { cacheBytes })
+const seen =
+  (use: BlobUse, cacheBytes: number): Decorate =>
+  (store) =>
+    new Warehouse({ store, metrics, clock: systemClock }, { cacheBytes }).as(use)
 
 const repairing: Decorate = (store) =>
   new RepairingBlockstore({ store, space: new SimulatedKeyValue(), metrics, logger: silentLogger, clock: systemClock })
@@ -36,6 +41,9 @@ const decorators: readonly (readonly [string, Decorate])[] = [
   [', warehouse of 64 MiB', warehouse(64 * 1024 ** 2)],
   [', warehouse of 64 KiB', warehouse(64 * 1024)],
   [', warehouse of nothing', warehouse(0)],
+  [', warehouse for reading once', seen('once', 64 * 1024)],
+  [', warehouse for what is hot', seen('hot', 64 * 1024)],
+  [', warehouse seen as normal, of nothing', seen('normal', 0)],
   [', repairing', repairing],
   [', warehouse over repairing', (store) => warehouse(64 * 1024)(metered(repairing(store)))],
   [', metered warehouse', (store) => metered(warehouse(1024 ** 2)(store))]

@@ -189,9 +189,10 @@ export async function startApi(archive: MemoryArchive, options: Partials = {}) {
     { ...defaultApiOptions.reader, ...options.reader }
   )
   const blobs = {
-    get: async (cid: BlobCid) => {
+    pin: async (cid: BlobCid) => {
       await archive.beforeBlob()
-      return archive.blobs.get(cid.key)
+      const blob = archive.blobs.get(cid.key)
+      return blob === undefined ? undefined : { blob, release: () => undefined }
     },
     getSize: async (cid: BlobCid) => archive.blobs.get(cid.key)?.bytes.length
   }

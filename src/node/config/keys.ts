@@ -4,6 +4,7 @@ import { NODE_ROLES } from '../../model/index.ts'
 import { defaultDhtOptions, defaultGuestOptions } from '../../p2p/index.ts'
 import { defaultPrunerOptions } from '../../pruner/index.ts'
 import { defaultRequesterOptions } from '../../requester/index.ts'
+import { defaultWarehouseOptions } from '../../store/index.ts'
 
 export type ConfigValue = string | number | boolean | undefined
 
@@ -262,6 +263,24 @@ export const CONFIG_KEYS = [
     min: 0,
     max: 64 * GIB,
     help: 'bytes of blobs kept in memory in front of the disk'
+  },
+  {
+    path: 'memory.cache-idle',
+    flag: 'cache-idle',
+    type: 'duration',
+    default: defaultWarehouseOptions.idleMs,
+    min: 1_000,
+    max: 86_400_000,
+    help: 'what nobody asked for in this time leaves the cache'
+  },
+  {
+    path: 'memory.preload-heights',
+    flag: 'preload-heights',
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 1_000_000,
+    help: 'newest heights whose blobs are read into the cache at the start, as many as fit; 0: none'
   },
   {
     path: 'memory.limit',

@@ -44,6 +44,7 @@ export interface NodeConfig {
     readonly cacheBytes: number
     readonly totalBytes: number
   }
+  readonly cache: { readonly idleMs: number; readonly preloadHeights: number }
   readonly metricsAddress: HostPort
   readonly apiAddress: HostPort
   readonly log: { readonly level: LogLevel; readonly format: LogFormat }
@@ -90,6 +91,7 @@ export function toNodeConfig(loaded: LoadedConfig, dataDir: string): NodeConfig 
       cacheBytes: get('memory.cache'),
       totalBytes: get('memory.budget')
     },
+    cache: { idleMs: get('memory.cache-idle'), preloadHeights: get('memory.preload-heights') },
     metricsAddress: addressOf(get('metrics.address')),
     apiAddress: addressOf(get('api.address')),
     log: { level: get('log.level'), format: get('log.format') }

@@ -36,11 +36,19 @@ export async function prepareShed({ dataDir, keys, servedBlocks = SERVED_BLOCKS 
   const stack = await openStack({ dataDir, cacheBytes: 0 })
   const blocks = Math.ceil(keys / KEYS_A_BLOCK)
   const began = performance.now()
-  await fill(stack, { from: 1, to: blocks, blobs: KEYS_A_BLOCK, blobBytes: KEY_BYTES, atOnce: 40 }, (block) => {
+  // Goes on where an earlier filling was cut short.
+  const from = (stack.data.tracker.highest ?? 0) + 1
+  await fill(stack, { from, to: blocks, blobs: KEYS_A_BLOCK, blobBytes: KEY_BYTES, atOnce: 40 }, (block) => {
     if (block % 4_000 === 0) say(`${block * KEYS_A_BLOCK} of ${keys} keys stored`)
   })
   const seconds = (performance.now() - began) / 1000
-  await fill(stack, { from: blocks + 1, to: blocks + servedBlocks, blobs: 3, blobBytes: MIB, atOnce: 4 })
+  await fill(stack, {
+    from: Math.max(from, blocks + 1),
+    to: blocks + servedBlocks,
+    blobs: 3,
+    blobBytes: MIB,
+    atOnce: 4
+  })
   await stack.close()
   return { keys: blocks * KEYS_A_BLOCK, fillSeconds: seconds }
 }
@@ -193,7 +201,7 @@ async function listen({ data, register }: Stack): Promise<ApiListener> {
     defaultApiOptions.reader
   )
   const api = new ApiListener(
-    { clock: systemClock, logger: silentLogger, metrics, reader, blobs: data.blockstore, account },
+    { clock: systemClock, logger: silentLogger, metrics, reader, blobs: data.warehouse, account },
     { ...defaultApiOptions.api, host: '127.0.0.1', port: 0 }
   )
   await api.start()

@@ -59,16 +59,16 @@ function build(cacheBytes: number, account?: Account) {
   const store = new SlowStore()
   const registry = new Registry()
   const metrics = createStoreMetrics(registry)
-  const warehouse = new Warehouse(account === undefined ? { store, metrics } : { store, metrics, account }, {
-    cacheBytes
-  })
+  const clock = new VirtualClock()
+  const components = { store, metrics, clock, ...(account === undefined ? {} : { account }) }
+  const warehouse = new Warehouse(components, { cacheBytes, idleMs: 1_000 })
   const metric = async (name: string, labels: object = {}): Promise<number> => {
     const values = (await registry.getSingleMetric(name)?.get())?.values ?? []
     const isMeant = (of: object): boolean =>
       Object.entries(labels).every(([key, value]) => Reflect.get(of, key) === value)
     return values.filter(({ labels: of }) => isMeant(of)).reduce((sum, { value }) => sum + value, 0)
   }
-  return { store, warehouse, metrics, metric }
+  return { store, warehouse, metrics, metric, clock }
 }
 
 function gate(): { readonly promise: Promise<void>; readonly open: () => void } {
@@ -197,9 +197,118 @@ void describe('warehouse', () => {
     assert.equal(await warehouse.get(blob.cid), blob)
   })
 
+  void it('keeps what is hot from what is paged in, and from what is read once', async () => {
+    const { store, warehouse, metric } = build(20 * 1_512)
+    const fresh = Array.from({ length: 15 }, (_, at) => randomBlob(at, 1_000))
+    const old = Array.from({ length: 100 }, (_, at) => randomBlob(100 + at, 1_000))
+    for (const blob of old) await store.put(blob)
+    for (const blob of fresh) await warehouse.put(blob)
+    for (const blob of old) assert.ok(await warehouse.as('once').get(blob.cid))
+    assert.equal(await metric('sealsync_store_cache_blobs'), 15)
+    for (const blob of old) assert.ok(await warehouse.get(blob.cid))
+    assert.equal(await metric('sealsync_store_cache_blobs'), 20)
+    assert.equal(await metric('sealsync_store_cache_hot_bytes'), 15 * 1_512)
+    assert.equal(await metric('sealsync_store_cache_paged_in_bytes_total'), 200_000)
+    const loads = store.loads
+    for (const blob of [...fresh, ...old.slice(-5)]) assert.ok(await warehouse.as('once').get(blob.cid))
+    assert.equal(store.loads, loads)
+    // More of what is hot than its share gives way to what is paged in, the oldest first.
+    for (let at = 0; at < 10; at += 1) await warehouse.put(randomBlob(300 + at, 1_000))
+    assert.equal(await metric('sealsync_store_cache_hot_bytes'), 16 * 1_512)
+    // What is read once and asked for by others in the same moment is kept for them.
+    warehouse.clear()
+    const [first] = old
+    assert.ok(first)
+    await Promise.all([warehouse.as('once').get(first.cid), warehouse.as('hot').get(first.cid)])
+    assert.equal(await metric('sealsync_store_cache_hot_bytes'), 1_512)
+  })
+
+  void it('never evicts what is pinned, pays for it to the end, and forgets it when it was deleted', async () => {
+    const account = new Account(1e9)
+    const { store, warehouse, metric } = build(4 * 1_512, account)
+    const blobs = Array.from({ length: 12 }, (_, at) => randomBlob(at, 1_000))
+    for (const blob of blobs) await store.put(blob)
+    const [first = blobs[0], second = blobs[0]] = blobs
+    assert.ok(first && second)
+    const pins = [await warehouse.pin(first.cid), await warehouse.pin(first.cid), await warehouse.pin(second.cid)]
+    assert.equal(await metric('sealsync_store_cache_pinned_bytes'), 2 * 1_512)
+    for (const blob of blobs) await warehouse.get(blob.cid)
+    warehouse.clear()
+    warehouse.setShare(0.25)
+    assert.deepEqual([account.reservedBytes, await metric('sealsync_store_cache_blobs')], [2 * 1_512, 2])
+    const loads = store.loads
+    assert.equal(await warehouse.get(first.cid), first)
+    assert.equal(store.loads, loads)
+    await warehouse.deleteMany([second.cid])
+    assert.equal(await warehouse.get(second.cid), undefined)
+    assert.equal(account.reservedBytes, 2 * 1_512, 'somebody still holds it')
+    warehouse.setShare(1)
+    for (const pin of [...pins, ...pins]) pin?.release()
+    assert.equal(account.reservedBytes, 1_512)
+    assert.equal(await metric('sealsync_store_cache_pinned_bytes'), 0)
+    assert.equal(await warehouse.pin(randomBlob(99, 10).cid), undefined)
+    // Where the cache has no room the blob is its user's alone.
+    warehouse.setShare(0)
+    assert.equal((await warehouse.pin(first.cid))?.blob, first)
+    assert.equal(account.reservedBytes, 0)
+  })
+
+  void it('drops what idles', async () => {
+    const account = new Account(1e9)
+    const { warehouse, metric, clock } = build(100 * 1_512, account)
+    await warehouse.start()
+    const [used, idle] = [randomBlob(1, 1_000), randomBlob(2, 1_000)]
+    await warehouse.putMany([used, idle])
+    for (let at = 0; at < 5; at += 1) {
+      await clock.run(clock.now() + 400)
+      await warehouse.get(used.cid)
+    }
+    assert.equal(await metric('sealsync_store_cache_idle_drops_total'), 1)
+    assert.equal(account.reservedBytes, 1_512)
+    await clock.run(clock.now() + 5_000)
+    assert.equal(account.reservedBytes, 0)
+    await warehouse.stop()
+    assert.equal(await warehouse.get(idle.cid), idle)
+  })
+
+  void it('preloads as long as nothing has to leave for it', async () => {
+    const { store, warehouse, metric } = build(4 * 1_512)
+    const blobs = Array.from({ length: 6 }, (_, at) => randomBlob(at, 1_000))
+    for (const blob of blobs) await store.put(blob)
+    const fits: boolean[] = []
+    for (const { cid } of [...blobs, randomBlob(77, 1)]) fits.push(await warehouse.preload(cid))
+    assert.deepEqual(fits, [true, true, true, true, false, false, true])
+    assert.equal(await metric('sealsync_store_cache_preloaded_blobs_total'), 4)
+    assert.equal(store.loads, 4)
+  })
+
+  void it('keeps what was made of a tree under the same bound, until its root goes', async () => {
+    const account = new Account(1e9)
+    const { store, warehouse, metric } = build(4 * 1_512, account)
+    const root = randomBlob(1, 1_000)
+    await store.put(root)
+    let made = 0
+    const make = async () => ({ value: (made += 1), bytes: 1_000 })
+    assert.deepEqual([await warehouse.derived(root.cid, make), await warehouse.derived(root.cid, make)], [1, 1])
+    assert.equal(account.reservedBytes, 1_512)
+    await assert.rejects(
+      warehouse.derived(randomBlob(3, 9).cid, () => Promise.reject(new Error('no tree'))),
+      /no tree/
+    )
+    for (let at = 10; at < 20; at += 1) await warehouse.put(randomBlob(at, 1_000))
+    assert.equal(await warehouse.derived(root.cid, make), 2)
+    await warehouse.deleteMany([root.cid])
+    assert.equal(await warehouse.derived(root.cid, make), 3)
+    assert.equal(await warehouse.derived(root.cid, make), 4, 'nothing is kept of a root that is not here')
+    assert.equal(await metric('sealsync_store_derived_requests_total', { result: 'hit' }), 1)
+  })
+
   void it('knows which options cannot work', () => {
-    assert.deepEqual(validateWarehouseOptions({ cacheBytes: 0 }), [])
-    for (const cacheBytes of [-1, 1.5, Number.NaN]) assert.equal(validateWarehouseOptions({ cacheBytes }).length, 1)
+    assert.deepEqual(validateWarehouseOptions({ cacheBytes: 0, idleMs: 1 }), [])
+    for (const cacheBytes of [-1, 1.5, Number.NaN]) {
+      assert.equal(validateWarehouseOptions({ cacheBytes, idleMs: 1 }).length, 1)
+    }
+    assert.equal(validateWarehouseOptions({ cacheBytes: 0, idleMs: 0 }).length, 1)
   })
 })
 
