@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import type { PrunePorts } from '../api/index.ts'
 import type { Logger } from '../log/index.ts'
-import type { Height } from '../model/index.ts'
+import type { BlobCid, Height } from '../model/index.ts'
 import {
   createPruner,
   createPrunerMetrics,
@@ -18,6 +18,8 @@ export interface PruningComponents {
   /** The highest height that may go. */
   readonly doneWith: () => Height | undefined
   readonly load: () => NodeLoad
+  /** Told of what was deleted. */
+  readonly withdraw?: (cids: readonly BlobCid[]) => Promise<void>
   readonly register: Registry
   readonly logger: Logger
   readonly clock: Clock
@@ -25,11 +27,11 @@ export interface PruningComponents {
 
 /** The pruner over a node's data, with what is given and the defaults. */
 export function createPruning(components: PruningComponents, options: Partial<PrunerOptions>): Pruner {
-  const { data, doneWith, load, register, logger, clock } = components
+  const { data, doneWith, load, withdraw, register, logger, clock } = components
   return createPruner(
     {
       tracker: data.tracker,
-      store: data.blockstore,
+      store: withdraw === undefined ? data.blockstore : withdrawing(data.blockstore, withdraw),
       reclaim: (budget) => data.segments.reclaim(budget),
       doneWith,
       load,
@@ -39,6 +41,22 @@ export function createPruning(components: PruningComponents, options: Partial<Pr
     },
     { ...defaultPrunerOptions, ...options }
   )
+}
+
+type PrunedStore = Pick<NodeData['blockstore'], 'deleteMany' | 'stats' | 'keys' | 'getSize'>
+
+/** Whoever was told that the node has a blob is to be told no more when it is deleted. */
+function withdrawing(store: PrunedStore, withdraw: (cids: readonly BlobCid[]) => Promise<void>): PrunedStore {
+  return {
+    stats: () => store.stats(),
+    keys: () => store.keys(),
+    getSize: (cid) => store.getSize(cid),
+    deleteMany: async (cids) => {
+      const deleted = await store.deleteMany(cids)
+      await withdraw(cids)
+      return deleted
+    }
+  }
 }
 
 /** The pruner as the admin socket wants it: what takes long goes on by itself. */

@@ -71,6 +71,7 @@ function nodePruner(
         queue: data.segments.waiting + network.exchange.status().wants.live,
         diskPressure: serving.disk.pressure
       }),
+      ...(network.dht === undefined ? {} : { withdraw: (cids) => network.dht?.withdraw(cids) ?? Promise.resolve() }),
       register,
       logger: logger.child('pruner'),
       clock

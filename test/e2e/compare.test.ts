@@ -1,10 +1,65 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { root } from '../../build/docs/source-facts.ts'
 import type { CompareReport } from '#src/lab/index.ts'
 import { lastJson, sealsync } from '#test/support/node/cli.ts'
+
+const SMALL = ['--execution', '1', '--access', '1', '--blob-size', '64KiB', '--for', '5s', '--quiet', '0', '--json']
+
+/** A comparison in a process of its own, to be disturbed. */
+class RunningCompare {
+  readonly #child: ChildProcess
+  readonly #closed: Promise<number | null>
+  #stdout = ''
+  #stderr = ''
+
+  constructor(args: readonly string[]) {
+    this.#child = spawn(process.execPath, [join(root, 'bin', 'sealsync.mjs'), 'compare', ...args], {
+      stdio: ['ignore', 'pipe', 'pipe']
+    })
+    this.#child.stdout?.on('data', (text: Buffer) => (this.#stdout += text.toString()))
+    this.#child.stderr?.on('data', (text: Buffer) => (this.#stderr += text.toString()))
+    this.#closed = new Promise((resolve) => this.#child.once('close', resolve))
+  }
+
+  async said(what: RegExp): Promise<void> {
+    while (!what.test(this.#stderr)) {
+      if (this.#child.exitCode !== null) throw new Error(`it ended: ${this.#stderr}`)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+
+  interrupt(): void {
+    this.#child.kill('SIGINT')
+  }
+
+  /** Its nodes and relays that live. */
+  children(): { readonly pid: number; readonly command: string }[] {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((name) => {
+        try {
+          const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
+          const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+          if (Number(parent) !== this.#child.pid || state === 'Z') return []
+          const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ')
+          return [{ pid: Number(name), command }]
+        } catch {
+          // It ended meanwhile.
+          return []
+        }
+      })
+  }
+
+  async ended(): Promise<{ readonly code: number | null; readonly report: CompareReport }> {
+    const code = await this.#closed
+    return { code, report: JSON.parse(this.#stdout.trimEnd().split('\n').at(-1) ?? '') as CompareReport }
+  }
+}
 
 describe('compare', () => {
   const folder = mkdtempSync(join(tmpdir(), 'compare-'))
@@ -30,6 +85,38 @@ describe('compare', () => {
     assert.deepEqual(JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')), report)
     assert.match(readFileSync(join(out, 'report.html'), 'utf8'), /^<!doctype html>/)
     assert.equal(JSON.parse(readFileSync(join(out, 'runs', 'b-1.json'), 'utf8')).schema, 'sealsync.localnet/1')
+  })
+
+  it('reports what was measured when it is interrupted', async () => {
+    const running = new RunningCompare(['--a', 'sealsync', '--b', 'no-dht', '--rounds', '2', ...SMALL])
+    await running.said(/run 2 of 4[^]*every node is connected/)
+    const nodes = running.children()
+    running.interrupt()
+    const { code, report } = await running.ended()
+    assert.equal(code, 1)
+    assert.equal(report.ok, false)
+    assert.match(report.reasons.join('\n'), /interrupted: 1 of 4 runs were completed/)
+    assert.deepEqual([report.arms.a.runs.length, report.arms.b.runs.length, report.effects.length], [1, 0, 0])
+    assert.ok(nodes.length > 0)
+    assert.deepEqual(
+      nodes.map(({ pid }) => pid).filter((pid) => existsSync(`/proc/${pid}`)),
+      []
+    )
+  })
+
+  it('reports an arm of which a process dies half way, and counts neither it nor its partner', async () => {
+    const running = new RunningCompare(['--a', 'sealsync', '--b', 'no-dht', '--rounds', '1', ...SMALL])
+    await running.said(/run 2 of 2[^]*syncing +block [1-9]/)
+    const [victim] = running.children().filter(({ command }) => command.includes('--role access'))
+    process.kill(victim?.pid ?? Number.NaN, 'SIGKILL')
+    const { code, report } = await running.ended()
+    assert.equal(code, 1)
+    assert.equal(report.ok, false)
+    assert.match(report.reasons.join('\n'), /run 2 of 2 \(no-dht\): .*access-1/)
+    assert.match(report.reasons.join('\n'), /no pair of runs was completed/)
+    assert.equal(report.arms.a.runs[0]?.ok, true)
+    assert.deepEqual(report.effects, [])
+    assert.match(report.verdict, /^Nothing can be said/)
   })
 
   it('says which option of an arm there is not', async () => {

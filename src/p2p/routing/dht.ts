@@ -98,6 +98,12 @@ export class Dht implements Service {
     for (const cid of cids) this.#queue.add(cid)
   }
 
+  /** These were deleted here: they are not provided any more, and what others were told of them runs out. */
+  async withdraw(cids: readonly BlobCid[]): Promise<void> {
+    for (const cid of cids) this.#queue.remove(cid)
+    await this.#records.withdraw(cids)
+  }
+
   /** Peers that are said to have the blob, as they become known; this node is left out. Ends by itself. */
   async *findProviders(cid: BlobCid, options: { readonly signal: AbortSignal }): AsyncGenerator<PeerIdText> {
     if (this.#kad === undefined) return

@@ -43,6 +43,11 @@ export class ProvideQueue {
     this.#pump()
   }
 
+  /** What waits is not provided any more; what is under way comes to its end. */
+  remove(cid: BlobCid): void {
+    this.#known.delete(cid.key)
+  }
+
   stop(): void {
     this.#stop.abort(new Error('the node stops'))
     this.#queue.clear()
@@ -53,6 +58,7 @@ export class ProvideQueue {
     while (this.#running < this.#options.provideConcurrency) {
       const cid = this.#queue.shift()
       if (cid === undefined) return
+      if (!this.#known.has(cid.key)) continue
       this.#running += 1
       void this.#one(cid)
     }

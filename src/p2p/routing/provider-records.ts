@@ -116,6 +116,18 @@ export class ProviderRecords {
     if (before !== undefined) this.#count(place, before, -1)
   }
 
+  /** This node has these no more: they are not provided again, and the backlog is not theirs. */
+  async withdraw(cids: readonly BlobCid[]): Promise<void> {
+    const { table, self } = this.#components
+    for (const cid of cids) {
+      const place = { blob: base32.baseEncode(cid.toBytes()), peer: self }
+      const before = await table.replace(place, undefined)
+      if (before === undefined) continue
+      this.#count(place, before, -1)
+      this.#noLongerDue(before)
+    }
+  }
+
   async *query(query: { readonly prefix?: string }): AsyncGenerator<{ key: DatastoreKey; value: Uint8Array }> {
     const prefix = query.prefix ?? PROVIDERS
     if (!prefix.startsWith(PROVIDERS)) return
@@ -164,6 +176,11 @@ export class ProviderRecords {
 
   #onOwn(before: Uint8Array | undefined): void {
     this.#components.metrics.provides.inc({ kind: before === undefined ? 'new' : 'again' })
+    this.#noLongerDue(before)
+  }
+
+  /** An own record of the round was written anew, or is gone. */
+  #noLongerDue(before: Uint8Array | undefined): void {
     const round = this.#round
     if (before === undefined || round === undefined || round.due === 0 || !this.#isDue(before, round.since)) return
     round.due -= 1

@@ -34,6 +34,22 @@ function setUp(change: Partial<DhtOptions>) {
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('new blobs on their way to the DHT', () => {
+  it('do not go when they were deleted while they waited, and go when they came again', async () => {
+    const { queue, calls } = setUp({ provideConcurrency: 1 })
+    const [first, second, third] = cids as [BlobCid, BlobCid, BlobCid]
+    for (const cid of [first, second, third]) queue.add(cid)
+    for (const cid of [first, second, third]) queue.remove(cid)
+    queue.add(third)
+    for (let at = 0; at < 3; at += 1) {
+      calls[at]?.done.resolve()
+      await settle()
+    }
+    assert.deepEqual(
+      calls.map(({ cid }) => cid),
+      [first, third]
+    )
+  })
+
   it('go a few at a time, in order, each once', async () => {
     const { queue, calls } = setUp({ provideConcurrency: 2 })
     for (const cid of [...cids, ...cids]) queue.add(cid)

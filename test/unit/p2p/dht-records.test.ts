@@ -52,6 +52,22 @@ for (const [where, makeTable] of TABLES) {
       return { clock, records, table, value }
     }
 
+    it('of this node go with their blobs, and with them what was due', async () => {
+      const { records, value } = setUp()
+      await records.open(held(3))
+      await records.put(keyOf(1, 'other'), time(2))
+      await all(records.query({}))
+      assert.deepEqual([records.ownRecords, records.backlog], [3, 3])
+      await records.withdraw([cid(0), cid(1), cid(0), cid(600)])
+      assert.deepEqual([records.ownRecords, records.otherRecords, records.backlog], [1, 1, 1])
+      await records.withdraw([cid(2)])
+      assert.deepEqual([records.ownRecords, records.backlog], [0, 0])
+      assert.equal(await value('reprovide_rounds', 'ended'), 1)
+      assert.equal(await value('provides'), 0)
+      await records.delete(keyOf(1, 'other'))
+      assert.equal(records.bytes, 0)
+    })
+
     it('are found by blob, counted by whose they are, and forgotten', async () => {
       const { records, value } = setUp()
       await records.put(keyOf(1, 'me'), time(1))
