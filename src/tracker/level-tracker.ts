@@ -32,6 +32,7 @@ import {
   settleOperations,
   unreferenced
 } from './pruning.ts'
+import { RecentBlocks } from './recent-blocks.ts'
 import type { TrackedBlock, Tracker } from './tracker.ts'
 
 export interface LevelTrackerComponents {
@@ -70,6 +71,8 @@ interface Change {
   /** Blobs that the height refers to no more, and those that it refers to from here on. */
   readonly left?: readonly BlobCid[]
   readonly taken?: readonly BlobCid[]
+  /** What stands at the height from then on. */
+  readonly tracked?: TrackedBlock
 }
 
 interface Bounds {
@@ -103,11 +106,13 @@ export class LevelTracker implements Tracker {
   #cursor = PRUNE_START
   #looseCursor: Uint8Array | undefined
   #hasFreed = false
+  readonly #recent: RecentBlocks
 
   private constructor(components: LevelTrackerComponents, options: TrackerOptions, bounds: Bounds) {
     this.#components = components
     this.#options = options
     this.#bounds = bounds
+    this.#recent = new RecentBlocks(options.recentBlocks)
     this.#publish()
   }
 
@@ -176,8 +181,7 @@ export class LevelTracker implements Tracker {
 
   async blockAt(height: Height): Promise<TrackedBlock | undefined> {
     if (height <= (this.#bounds.prunedTo ?? -1)) return undefined
-    const value = await this.#components.space.get(blockKey(height))
-    return value === undefined ? undefined : decodeBlock(height, value)
+    return this.#recent.get(height) ?? (await this.#blocksAt([height]))[0]
   }
 
   async blockById(blockId: BlockId): Promise<TrackedBlock | undefined> {
@@ -229,14 +233,17 @@ export class LevelTracker implements Tracker {
     const { clock, metrics, space } = this.#components
     const startedAt = clock.now()
     try {
-      const before = await this.#blocksAt(group.map(({ block }) => block.height))
+      const heights = group.map(({ block }) => block.height)
+      // Nothing stands above the highest, where a node that follows its chain tracks.
+      const isNew = this.#bounds.highest === undefined || Math.min(...heights) > this.#bounds.highest
+      const before = isNew ? [] : await this.#blocksAt(heights)
       const changes = await Promise.all(group.map((job, at) => this.#changeOf(job, before[at])))
       const operations = [
         ...changes.flatMap((change) => change?.operations ?? []),
         ...(await this.#ownerOperations(group, changes))
       ]
       if (operations.length > 0) await space.batch(operations, { sync: true })
-      for (const [at, job] of group.entries()) this.#settle(job, changes[at]?.result ?? 'repeated')
+      for (const [at, job] of group.entries()) this.#settle(job, changes[at])
       metrics.trackSeconds.observe((clock.now() - startedAt) / 1000)
     } catch (error) {
       for (const { reject } of group) reject(error)
@@ -257,7 +264,9 @@ export class LevelTracker implements Tracker {
     return owners.operations
   }
 
-  #settle({ block, resolve, reject }: Job, result: Change['result'] | 'repeated'): void {
+  #settle({ block, resolve, reject }: Job, change: Change | undefined): void {
+    const result = change?.result ?? 'repeated'
+    if (change?.tracked !== undefined) this.#recent.add(change.tracked)
     this.#components.metrics.tracked.inc({ result })
     if (result === 'gone') {
       return reject(new TrackerError('blobs-gone', `blobs of height ${block.height} were pruned before it was tracked`))
@@ -271,13 +280,16 @@ export class LevelTracker implements Tracker {
     if (block.height <= (this.#bounds.prunedTo ?? -1))
       return { result: 'pruned', operations: this.#looseOperations(cids) }
     if ((await this.#countGone(cids)) > 0) return { result: 'gone', operations: [] }
-    const inserted = insertion({ ...block, trackedAtMs: this.#components.clock.wallNow() }, cids)
-    if (before === undefined) return { result: 'new', operations: inserted, taken: cids }
+    const { height, blockId, executionDataId } = block
+    const trackedAtMs = Math.floor(this.#components.clock.wallNow())
+    const tracked = { height, blockId, executionDataId, trackedAtMs }
+    const inserted = insertion(tracked, cids)
+    if (before === undefined) return { result: 'new', operations: inserted, taken: cids, tracked }
     const listed = await this.#listAt(block.height)
     if (isSame(before, block) && isSameSet(listed, cids)) return undefined
     const loose = this.#looseOperations(without(listed, cids))
     const operations = [...removal(before, listed), ...inserted, ...loose]
-    return { result: 'replaced', operations, left: listed, taken: cids }
+    return { result: 'replaced', operations, left: listed, taken: cids, tracked }
   }
 
   async #blocksAt(heights: readonly Height[]): Promise<(TrackedBlock | undefined)[]> {

@@ -6,9 +6,15 @@ export interface TrackerOptions {
   readonly maxCidsPerBlock: number
   /** Blobs of the heights that are written in one batch, unless one height alone has more: some 100 bytes each. */
   readonly maxGroupCids: number
+  /** Blocks kept in memory after they were tracked, some 300 bytes each: as many as may wait for the listeners at a time, and more. */
+  readonly recentBlocks: number
 }
 
-export const defaultTrackerOptions: TrackerOptions = Object.freeze({ maxCidsPerBlock: 262_144, maxGroupCids: 8_192 })
+export const defaultTrackerOptions: TrackerOptions = Object.freeze({
+  maxCidsPerBlock: 262_144,
+  maxGroupCids: 8_192,
+  recentBlocks: 256
+})
 
 /** Says what would break, one sentence a fault; empty when the options are fine. */
 export function validateTrackerOptions(options: TrackerOptions): string[] {

@@ -191,8 +191,8 @@ void describe('tracker', () => {
     await assert.rejects(tracker.track(blockOf(2), [1, 2, 3, 4].map(cidOf)), { code: 'too-many-cids' })
     assert.equal(await tracker.isTracked(2), false)
     assert.deepEqual(validateTrackerOptions(defaultTrackerOptions), [])
-    const wrong = { maxCidsPerBlock: 0, maxGroupCids: 0.5 }
-    assert.equal(validateTrackerOptions(wrong).length, 2)
+    const wrong = { maxCidsPerBlock: 0, maxGroupCids: 0.5, recentBlocks: -1 }
+    assert.equal(validateTrackerOptions(wrong).length, 3)
   })
 
   void it('reads the pruned height at opening, and says what is damaged', async () => {
@@ -207,7 +207,23 @@ void describe('tracker', () => {
     await tracker.track(blockOf(3), [cidOf(1)])
     const key = Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0, 3)
     await other.batch([{ type: 'put', key, value }], { sync: true })
-    await assert.rejects(tracker.blockAt(3), { code: 'corrupt' })
+    await assert.rejects((await open(other)).blockAt(3), { code: 'corrupt' })
+  })
+
+  void it('answers for the heights tracked last from memory, and for others from the database', async () => {
+    const space = new SimulatedKeyValue()
+    const tracker = await open(space, { recentBlocks: 2 })
+    for (const height of [1, 2, 3]) await tracker.track(blockOf(height), [cidOf(height)])
+    const replacement = { ...blockOf(3), blockId: blockOf(9).blockId }
+    await tracker.track(replacement, [cidOf(4)])
+    const keys = [1, 2, 3].map((height) => Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0, height))
+    await space.batch(
+      keys.map((key) => ({ type: 'del', key }) as const),
+      { sync: true }
+    )
+    assert.equal(await tracker.blockAt(1), undefined)
+    assert.equal((await tracker.blockAt(2))?.blockId, blockOf(2).blockId)
+    assert.equal((await tracker.blockAt(3))?.blockId, replacement.blockId)
   })
 })
 
