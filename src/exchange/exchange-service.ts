@@ -74,6 +74,7 @@ export class ExchangeService implements Exchange {
   readonly client: ExchangeClient
   readonly server: ExchangeServer
   #state: 'new' | 'running' | 'stopped' = 'new'
+  #windsDown = false
 
   constructor(components: ExchangeComponents, options: ExchangeOptions) {
     const { clock, rng, network, nextTurn = systemNextTurn } = components
@@ -167,6 +168,11 @@ export class ExchangeService implements Exchange {
     }
   }
 
+  windDown(): void {
+    this.#windsDown = true
+    for (const link of this.#peers.links()) link.tellWindingDown()
+  }
+
   notifyNewBlobs(cids: readonly BlobCid[]): void {
     this.server.appeared(cids.map((cid) => cid.key))
     this.#components.router?.provide(cids)
@@ -198,6 +204,7 @@ export class ExchangeService implements Exchange {
     this.client.connected(peer)
     // Who may ask may also be asked. Opened only at the first word, streams would cost every peer's first blob a round trip.
     if (this.#components.requestFilter(peer)) link.keepOpen()
+    if (this.#windsDown) link.tellWindingDown()
   }
 
   #disconnected(peer: PeerIdText): void {
@@ -237,6 +244,7 @@ export class ExchangeService implements Exchange {
       words: (peer, bytes) => this.#peers.words(peer, bytes),
       message: (peer, summary) => {
         this.client.heard(peer)
+        if (summary.windingDown === true) this.client.windingDown(peer)
         if (summary.presences.length > 0) this.client.presences(peer, summary.presences)
         this.server.message(peer, summary)
       },

@@ -9,6 +9,8 @@ export interface Exchange extends Service {
   createSession(options: ExchangeSessionOptions): ExchangeSession
   /** The node now has these blobs (the store answers for them): peers that registered a want get them at once. */
   notifyNewBlobs(cids: readonly BlobCid[]): void
+  /** Tells all peers, now and as they connect, that this node serves what it has and fetches nothing new; they ask others for it. */
+  windDown(): void
   status(): ExchangeStatus
   /** What is known about a want that has not been answered, for stall reports. */
   wantState(cid: BlobCid): WantState | undefined

@@ -18,6 +18,8 @@ export interface WindDownParts {
   readonly pruner: Pruner
   /** Stops following or announcing, for good. */
   readonly leaveFeed: () => Promise<void>
+  /** Lets the peers know that nothing new is to be had here. */
+  readonly tellPeers: () => void
   /** The node has nothing left and is to end. */
   readonly end: () => void
 }
@@ -70,7 +72,8 @@ export class WindingDown {
   /** Takes up what the record says, to be started by the stack or by `order`. */
   resume(record: WindDownRecord): WindDown {
     const { config, logger, clock } = this.#context
-    const { data, pruner, end } = this.#parts
+    const { data, pruner, end, tellPeers } = this.#parts
+    if (record.below === null) tellPeers()
     const log = logger.child('pruner')
     const windDown = new WindDown(
       {

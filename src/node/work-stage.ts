@@ -44,6 +44,7 @@ export async function createWork(context: NodeContext, parts: WorkParts): Promis
       job = retiredJob(data)
       serving.attach(job, { pruner, windingDown, verifier })
     },
+    tellPeers: () => network.exchange.windDown(),
     end: parts.requestStop
   })
   if (ordered) windingDown.resume(record)

@@ -16,7 +16,7 @@ export interface AssignedComponents {
  * One asker per blob. Hot: the nearest ancestor in the blob's tree that is connected and in good standing. Cold: of all
  * connected nodes the one that would be done first, within a window of bytes each.
  *
- * Peers in cooldown are asked only when nobody else is left.
+ * Peers in cooldown are asked only when nobody else is left, and so are, for what is hot, those that wind down.
  */
 export class AssignedChoice implements PeerChoice {
   readonly #components: AssignedComponents
@@ -44,7 +44,10 @@ export class AssignedChoice implements PeerChoice {
   #hot(want: ChoiceWant, peers: ReadonlyMap<PeerIdText, PeerState>, now: number): Choice {
     const directory = this.#components.peerDirectory()
     const place = this.#place(want.key, directory)
-    const standing = (peer: PeerIdText): boolean => peers.get(peer)?.coolingDown(now) === false
+    const standing = (peer: PeerIdText): boolean => {
+      const state = peers.get(peer)
+      return state !== undefined && !state.windingDown && !state.coolingDown(now)
+    }
     const able = (peer: PeerIdText): boolean => {
       const state = peers.get(peer)
       return state !== undefined && !want.tried.has(peer) && state.outstanding.size < this.#options.maxWantsPerPeer

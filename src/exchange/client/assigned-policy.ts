@@ -91,6 +91,12 @@ export class AssignedPolicy implements Policy {
     this.#asking.pumpSoon()
   }
 
+  windingDown(state: PeerState): void {
+    for (const want of this.#asking.wantsOf(state)) {
+      if (want.hot && want.ackedBy !== 'have') this.#asking.moveOn(want, 'undelivered', true)
+    }
+  }
+
   arriving(state: PeerState): void {
     const [only] = state.outstanding
     const want = only === undefined || state.outstanding.size > 1 ? undefined : this.#table.get(only)

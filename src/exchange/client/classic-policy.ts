@@ -113,6 +113,9 @@ export class ClassicPolicy implements Policy {
     }
   }
 
+  /** boxo knows of no such thing. */
+  windingDown(): void {}
+
   arriving(): void {}
 
   delivered(want: Want, from: PeerState | undefined): void {

@@ -185,6 +185,14 @@ export class ExchangeClient {
     state.heard(this.#components.clock.now())
   }
 
+  /** The peer said that it winds down. */
+  windingDown(peer: PeerIdText): void {
+    const state = this.#peers.get(peer)
+    if (state === undefined || state.windingDown) return
+    state.windingDown = true
+    this.#policy.windingDown(state)
+  }
+
   presences(peer: PeerIdText, presences: readonly Presence[]): void {
     const { presencesReceived } = this.#components.metrics.totals
     for (const { have } of presences) presencesReceived[have ? 'have' : 'dont-have'] += 1

@@ -28,6 +28,8 @@ export class PeerState {
   /** Attended time of the last word or block byte, and of the start of the block that is arriving; -1: none. */
   lastWordAt = -1
   receivingSince = -1
+  /** It said that it fetches nothing new: what is new is asked of others first. */
+  windingDown = false
   /** Cold bytes outstanding, estimated. */
   inFlightBytes = 0
   windowBytes: number

@@ -21,6 +21,8 @@ export interface Policy {
   answersLost(state: PeerState): void
   /** A message of the peer: these it has, or has not. */
   presences(state: PeerState, presences: readonly Presence[]): void
+  /** The peer fetches nothing new from here on: what is new and was asked of it is to come from another. */
+  windingDown(state: PeerState): void
   /** A block begins to arrive that may be one that it was asked for. */
   arriving(state: PeerState): void
   /** The blob is here, from a peer or by another way: nobody else is to send it. */

@@ -56,6 +56,7 @@ export class MessageDecoder {
   #entries: WantEntry[] = []
   #presences: Presence[] = []
   #full = false
+  #windingDown = false
   #refused = 0
 
   constructor(sink: DecoderSink, limits: DecoderLimits) {
@@ -125,6 +126,7 @@ export class MessageDecoder {
         break
       case VALUE:
         if (this.#level === WANTLIST && this.#field === 2) this.#full = value !== 0
+        else if (this.#level === WANTLIST && this.#field === 15) this.#windingDown = value !== 0
         this.#settle()
         break
       default:
@@ -273,11 +275,13 @@ export class MessageDecoder {
       entries: this.#entries,
       presences: this.#presences,
       full: this.#full,
+      ...(this.#windingDown ? { windingDown: true as const } : {}),
       refused: this.#refused
     }
     this.#entries = []
     this.#presences = []
     this.#full = false
+    this.#windingDown = false
     this.#refused = 0
     this.#state = MESSAGE_LENGTH
     this.#sink.message(summary)

@@ -19,6 +19,11 @@ export const encodeWantBlock = (cid: Uint8Array): Uint8Array => encodeEntry(cid,
 /** Priority 1, wantType have, sendDontHave. */
 export const encodeWantHave = (cid: Uint8Array): Uint8Array => encodeEntry(cid, [0x10, 0x01, 0x20, 0x01, 0x28, 0x01])
 
+/**
+ * Field 15 of the wantlist, which other implementations skip: the sender winds down. It serves what it has, and fetches nothing new.
+ */
+export const WINDING_DOWN: Uint8Array = Uint8Array.of(0x78, 0x01)
+
 export const encodeCancel = (cid: Uint8Array): Uint8Array => encodeEntry(cid, [0x18, 0x01])
 
 /** What is said of a digest, and in which form it was asked for. */

@@ -29,6 +29,8 @@ export interface MessageSummary {
   readonly presences: readonly Presence[]
   /** The list replaces all earlier wants of this peer. */
   readonly full: boolean
+  /** The sender winds down: it serves what it has, and fetches nothing new (field 15 of the wantlist). Holds for the connection. */
+  readonly windingDown?: true
   /** Entries and presences beyond the limit, or with a CID that is too long or of a kind the exchange does not speak. */
   readonly refused: number
 }

@@ -144,6 +144,9 @@ class HeliaExchange implements Exchange {
     return { fetch: (cid, { signal }) => this.#fetch(cid, { signal, hot: temperature === 'hot' }) }
   }
 
+  /** Helia has no word for it. */
+  windDown(): void {}
+
   notifyNewBlobs(cids: readonly BlobCid[]): void {
     for (const cid of cids) {
       // A peer that cannot be told asks nobody again: Helia has it so.

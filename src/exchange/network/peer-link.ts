@@ -1,6 +1,6 @@
 import type { DigestKey, PeerIdText } from '../../model/index.ts'
 import type { Timer } from '../../util/index.ts'
-import { type Answer, encodeControl, encodePresences } from '../message/encoder.ts'
+import { type Answer, encodeControl, encodePresences, WINDING_DOWN } from '../message/encoder.ts'
 import { CID_V0, CID_V1_RAW, type CidForm } from '../message/types.ts'
 import type { StreamOptions } from '../options.ts'
 import { MessageStreams, type Outbound } from './message-streams.ts'
@@ -55,6 +55,9 @@ export class PeerLink {
   /** Not encoded before they leave: of those that wait there may be many. */
   readonly #presences = new Map<DigestKey, Answer>()
   #leaving: DigestKey[] = []
+  /** Whether the peer is to know that this node winds down, and whether that still has to be said. */
+  #windsDown = false
+  #unsaid = false
   #stall: Timer | undefined
   #flushSet = false
   #flushedAt = Number.NEGATIVE_INFINITY
@@ -106,6 +109,13 @@ export class PeerLink {
   queuePresence(key: DigestKey, form: CidForm, have: boolean): void {
     if (!this.#hasRoom(this.#presences, key)) return
     this.#presences.set(key, PRESENCES[form][have ? 1 : 0])
+    this.#flushSoon()
+  }
+
+  /** Says once, and again when the stream broke, that this node fetches nothing new. */
+  tellWindingDown(): void {
+    this.#windsDown = true
+    this.#unsaid = true
     this.#flushSoon()
   }
 
@@ -183,7 +193,8 @@ export class PeerLink {
   }
 
   get #waiting(): number {
-    return this.#cancels.size + this.#wants.size + (this.#options.perMessage ? 0 : this.#presences.size)
+    const words = this.#cancels.size + this.#wants.size + (this.#unsaid ? 1 : 0)
+    return words + (this.#options.perMessage ? 0 : this.#presences.size)
   }
 
   #flush(): void {
@@ -195,6 +206,8 @@ export class PeerLink {
     while (this.#waiting > 0 && this.#control.unsentBytes <= this.#options.controlUnsentBytes) {
       const keys: DigestKey[] = []
       const entries = [...take(this.#cancels, ENTRIES_PER_MESSAGE)]
+      if (this.#unsaid) entries.unshift(WINDING_DOWN)
+      this.#unsaid = false
       entries.push(...take(this.#wants, ENTRIES_PER_MESSAGE - entries.length, keys))
       const presences = this.#options.perMessage ? NOTHING : this.#takePresences()
       // Remembered before sending: if the stream breaks now, `controlLost` has them asked again.
@@ -244,6 +257,7 @@ export class PeerLink {
 
   #onControlLost(): void {
     this.#leaving = []
+    this.#unsaid = this.#windsDown
     this.#events.controlLost()
   }
 }

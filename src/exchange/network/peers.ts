@@ -51,6 +51,10 @@ export class Peers {
     return this.#peers.get(peer)?.link
   }
 
+  *links(): Generator<PeerLink> {
+    for (const { link } of this.#peers.values()) yield link
+  }
+
   /** False when the peer is known already. */
   connected(peer: PeerIdText): boolean {
     if (this.#peers.has(peer)) return false

@@ -9,7 +9,8 @@ import {
   encodeControl,
   encodePresence,
   encodeWantBlock,
-  encodeWantHave
+  encodeWantHave,
+  WINDING_DOWN
 } from '#src/exchange/message/encoder.ts'
 import { CID_V0, CID_V1_RAW, type MessageSummary } from '#src/exchange/message/types.ts'
 import { defaultExchangeOptions } from '#src/exchange/options.ts'
@@ -138,6 +139,10 @@ describe('round trips', () => {
   test('the wire is the one of the specification', () => {
     assert.equal(toHex(encodeControl([encodeWantBlock(cid)], [])), `2e0a2c0a2a0a22${toHex(cid)}100128017801`)
     assert.equal(toHex(encodeControl([], [])), '020a00')
+    assert.equal(toHex(encodeControl([WINDING_DOWN], [])), '040a027801')
+    assert.equal(summaryOf(read([encodeControl([WINDING_DOWN, encodeWantBlock(cid)], [])])).windingDown, true)
+    const twice = read([encodeControl([WINDING_DOWN], []), encodeControl([encodeWantBlock(cid)], [])])
+    assert.equal(summaryOf(twice).windingDown, undefined, 'each message says it for itself')
     assert.equal(
       toHex(concatBytes(encodeBlocks([{ form: CID_V0, bytes: blob.bytes }]))),
       '0f0a001a0b0a04007012201203010203'
