@@ -121,7 +121,7 @@ describe('memory budget', () => {
     const options = { totalBytes: 100, accountBytes, floorBytes: noFloors }
     assert.match(
       validateBudgetOptions(options, steps).join(),
-      /api\.window \(61 bytes\) exceeds budget account 'api' \(60/
+      /api\.window \(61 bytes\) exceeds budget\.accountBytes\.api \(60/
     )
     assert.match(
       validateBudgetOptions({ ...options, floorBytes: { ...noFloors, api: 61 } }).join(),
