@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 // Starts the command line under the right Node, with the memory settings that only count when they are there before the
 // process starts. Plain JavaScript that an old Node can parse, so that it can say it is too old.
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as nodeModule from 'node:module'
-import { NODE_ENVIRONMENT, NODE_FLAGS } from './node-settings.mjs'
+import { nodeSettings, profileOf } from './node-settings.mjs'
 
 const MINIMUM = [24, 9]
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -39,11 +39,29 @@ function newestIn(path) {
   return Math.max(0, ...files.map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs))
 }
 
-if (process.argv[2] === 'run' && process.env.SEALSYNC_LAUNCHED !== '1' && typeof process.execve === 'function') {
-  const environment = { ...NODE_ENVIRONMENT, ...process.env, NODE_COMPILE_CACHE: compileCache, SEALSYNC_LAUNCHED: '1' }
+function readText(path) {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+if (
+  (process.argv[2] === 'run' || process.argv[2] === 'start') &&
+  process.env.SEALSYNC_LAUNCHED !== '1' &&
+  typeof process.execve === 'function'
+) {
+  const settings = nodeSettings(profileOf(process.argv.slice(3), process.env, readText))
+  const environment = {
+    ...settings.environment,
+    ...process.env,
+    NODE_COMPILE_CACHE: compileCache,
+    SEALSYNC_LAUNCHED: '1'
+  }
   process.execve(
     process.execPath,
-    [process.execPath, ...process.execArgv, ...NODE_FLAGS, ...process.argv.slice(1)],
+    [process.execPath, ...process.execArgv, ...settings.flags, ...process.argv.slice(1)],
     environment
   )
 }

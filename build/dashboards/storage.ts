@@ -57,7 +57,9 @@ export const storage: DashboardSpec = {
           good: '0',
           targets: [
             { expr: perNode(rate(`${B}_refused_total`), 'account'), legend: '{{account}} refused' },
-            { expr: perNode(rate(`${B}_pressure_changes_total`), 'level'), legend: 'pressure {{level}}' }
+            { expr: perNode(rate(`${B}_pressure_changes_total`), 'level'), legend: 'pressure {{level}}' },
+            { expr: perNode(rate(`${B}_rests_total`)), legend: 'idle, gave back' },
+            { expr: perNode(rate('sealsync_requester_put_off_total')), legend: 'downloads put off' }
           ]
         },
         {

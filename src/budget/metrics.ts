@@ -12,11 +12,13 @@ export interface BudgetMetrics {
   readonly level: Gauge
   readonly changes: Counter<'level'>
   readonly reclaimed: Counter<'account'>
+  readonly rests: Counter
 }
 
 export function createBudgetMetrics(register: Registry): BudgetMetrics {
   const registers = [register]
   const metrics = {
+    ...createCounters(registers),
     reserved: new Gauge({
       name: 'sealsync_budget_reserved_bytes',
       help: 'Bytes that an account of the memory budget holds',
@@ -34,12 +36,6 @@ export function createBudgetMetrics(register: Registry): BudgetMetrics {
       help: 'Most bytes that all accounts of the memory budget may hold together',
       registers
     }),
-    refused: new Counter({
-      name: 'sealsync_budget_refused_total',
-      help: 'Reservations refused because the account or the whole budget was full',
-      labelNames: ['account'] as const,
-      registers
-    }),
     limit: new Gauge({
       name: 'sealsync_budget_limit_bytes',
       help: 'What the process may take in all: the setting, the cgroup, or the machine',
@@ -54,6 +50,19 @@ export function createBudgetMetrics(register: Registry): BudgetMetrics {
       name: 'sealsync_budget_pressure_level',
       help: `Memory pressure: ${PRESSURE_LEVELS.map((level, at) => `${at} ${level}`).join(', ')}`,
       registers
+    })
+  }
+  for (const level of PRESSURE_LEVELS) metrics.changes.inc({ level }, 0)
+  return metrics
+}
+
+function createCounters(registers: Registry[]) {
+  return {
+    refused: new Counter({
+      name: 'sealsync_budget_refused_total',
+      help: 'Reservations refused because the account or the whole budget was full',
+      labelNames: ['account'] as const,
+      registers
     }),
     changes: new Counter({
       name: 'sealsync_budget_pressure_changes_total',
@@ -66,8 +75,11 @@ export function createBudgetMetrics(register: Registry): BudgetMetrics {
       help: 'Bytes that an elastic account gave back because another needed them',
       labelNames: ['account'] as const,
       registers
+    }),
+    rests: new Counter({
+      name: 'sealsync_budget_rests_total',
+      help: 'Times that a node with nothing to do gave back what its last load had left',
+      registers
     })
   }
-  for (const level of PRESSURE_LEVELS) metrics.changes.inc({ level }, 0)
-  return metrics
 }

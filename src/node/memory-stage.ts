@@ -5,6 +5,7 @@ import {
   budgetOptions,
   createBudgetMetrics,
   defaultMemoryWatchOptions,
+  IdleWatch,
   MemoryBudget,
   MemoryWatch,
   SMALLEST_BUDGET_BYTES,
@@ -88,8 +89,13 @@ export interface NodeMemory {
   /** What the requester may begin under the pressure of the moment. */
   fetching(): Fetching
   /** The cache that gives way first, once it exists. */
-  attach(warehouse: Pick<Warehouse, 'giveBack' | 'setShare'>): void
+  attach(warehouse: CacheHandle): void
+  /** Gives back what a load left, when nothing moves any more; `moved`: bytes since the start. */
+  idleWatch(moved: () => number): IdleWatch
 }
+
+/** What memory asks of the cache. */
+type CacheHandle = Pick<Warehouse, 'clear' | 'giveBack' | 'setShare'>
 
 /** Share of the cache that is left from each level on. */
 const CACHE_SHARE = { none: 1, shrink: 0.25, hold: 0.125, shed: 0, refuse: 0 } as const
@@ -101,6 +107,8 @@ export interface MemoryComponents {
   readonly readMachine: () => MachineMemory
   /** What is resident of this process, bytes. */
   readonly readResident: () => number
+  /** Collects the whole heap, where the process was started so that it can. */
+  readonly collect: () => void
 }
 
 /** The budget and the watch over it, with what each level of pressure does. */
@@ -109,7 +117,7 @@ export function createMemory(config: Pick<NodeConfig, 'memory' | 'profile'>, com
   const plan = planMemory(config.memory, components.readMachine(), roomOptions(config.profile))
   const budget = new MemoryBudget({ metrics }, budgetOptions(plan))
   const watch = createWatch({ ...components, budget, metrics }, config)
-  let warehouse: Pick<Warehouse, 'giveBack' | 'setShare'> | undefined
+  let warehouse: CacheHandle | undefined
   budget.setElastic('cache', (bytes) => warehouse?.giveBack(bytes))
   watch.onLevel((reading, before) => {
     const { level } = reading
@@ -128,6 +136,14 @@ export function createMemory(config: Pick<NodeConfig, 'memory' | 'profile'>, com
     fetching: () => (atLeast(watch.level, 'hold') ? 'lowest' : 'all'),
     attach(cache) {
       warehouse = cache
+    },
+    idleWatch: (moved) => {
+      const { idle } = roomOptions(config.profile)
+      const rest = (): void => {
+        if (idle.emptiesCache) warehouse?.clear()
+        components.collect()
+      }
+      return new IdleWatch({ clock: components.clock, metrics, moved, rest }, idle)
     }
   }
 }

@@ -55,6 +55,10 @@ export async function createNode(
     services.add('cache', data.warehouse)
     services.add('metrics', serving.metrics)
     services.add('memory', context.memory.watch)
+    services.add(
+      'idle',
+      context.memory.idleWatch(() => movedBytes(parts))
+    )
     services.add('disk', serving.disk)
     if (network.dht !== undefined) services.add('dht', network.dht)
     services.add('exchange', network.exchange)
@@ -117,6 +121,18 @@ function preloadOf(context: NodeContext, data: NodeData): Service {
   )
 }
 
+/** Bytes of blobs that came and went. */
+function movedBytes({
+  network,
+  publicSide
+}: {
+  readonly network: NodeNetwork
+  readonly publicSide: PublicSide | undefined
+}): number {
+  const { received, sent } = network.exchange.status().payloadBytes
+  return received + sent + (publicSide?.exchange.status().payloadBytes.sent ?? 0)
+}
+
 async function publicSideOf(
   context: NodeContext,
   { data, network }: { readonly data: NodeData; readonly network: NodeNetwork }
@@ -124,6 +140,11 @@ async function publicSideOf(
   const settings = context.config.public
   if (settings === undefined || network.key === undefined) return undefined
   return createPublicSide(context, { data, key: network.key, settings })
+}
+
+/** Only a process that was started with `--expose-gc`, as the launcher does, can be asked for it. */
+function collect(): void {
+  globalThis.gc?.({ type: 'major', flavor: 'last-resort' })
 }
 
 function createContext(config: NodeConfig, logger: RootLogger): NodeContext {
@@ -143,7 +164,8 @@ function createContext(config: NodeConfig, logger: RootLogger): NodeContext {
     register,
     logger: logger.child('budget'),
     readMachine: readMachineMemory,
-    readResident: () => process.memoryUsage.rss()
+    readResident: () => process.memoryUsage.rss(),
+    collect
   })
   return {
     config,

@@ -5,7 +5,7 @@ import {
   defaultApiOptions,
   STREAM_WINDOW_BYTES
 } from '../api/index.ts'
-import type { AccountName, BudgetStep } from '../budget/index.ts'
+import { type AccountName, type BudgetStep, defaultIdleOptions, type IdleOptions } from '../budget/index.ts'
 import { type ExchangeOptionsChange, exchangeOptions } from '../exchange/index.ts'
 import { defaultExecutionDataOptions, type ExecutionDataOptions } from '../execution-data/index.ts'
 import { type AnnouncementsFeedOptions, defaultAnnouncementsFeedOptions } from '../feed/index.ts'
@@ -33,6 +33,7 @@ export interface RoomOptions {
   readonly database: DatabaseOptions
   readonly host: Pick<HostOptions, 'maxStreamWindowBytes' | 'maxReadBufferBytes' | 'maxInboundStreams'>
   readonly api: ApiOptions
+  readonly idle: IdleOptions
 }
 
 const MIB = 1024 ** 2
@@ -47,7 +48,8 @@ const standard: RoomOptions = {
   store: defaultSegmentBlockstoreOptions,
   database: defaultDatabaseOptions,
   host: { maxStreamWindowBytes, maxReadBufferBytes, maxInboundStreams },
-  api: defaultApiOptions
+  api: defaultApiOptions,
+  idle: defaultIdleOptions
 }
 
 /** For 256 MiB in all: docs/nano.md says of each what it costs. */
@@ -97,7 +99,8 @@ const nano: RoomOptions = {
     reader: { ...defaultApiOptions.reader, maxStreams: 4 },
     adminReader: { ...defaultApiOptions.adminReader, maxStreams: 1 },
     admin: { ...defaultApiOptions.admin, maxConnections: 8, maxInFlight: 8, maxJsonBytes: MIB / 4 }
-  }
+  },
+  idle: { ...defaultIdleOptions, emptiesCache: true }
 }
 
 const ROOM_OPTIONS: Readonly<Record<Profile, RoomOptions>> = { standard, nano, archive: standard }

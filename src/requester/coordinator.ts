@@ -170,6 +170,8 @@ export class Coordinator<M extends TreeManifest> {
       this.#workers.set(work, run.controller)
       void work.finally(() => this.#workers.delete(work))
     }
+    this.#components.metrics.putOff.inc(this.table.putOff)
+    this.table.putOff = 0
   }
 
   async #work(run: RunningHeight): Promise<void> {

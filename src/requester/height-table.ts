@@ -37,6 +37,8 @@ interface Retry {
  * until it is held, the other stays tracked, so the frontier remains true.
  */
 export class HeightTable {
+  /** Heights that could have begun but for the fetching allowed; whoever counts them takes them. */
+  putOff = 0
   readonly #options: HeightTableOptions
   readonly #estimate = new SizeEstimate()
   readonly #states = new Map<Height, HeightState>()
@@ -230,9 +232,12 @@ export class HeightTable {
       if (first?.kind === 'waiting' && first.dueAt <= now) return first
       if (first?.kind === 'running') others -= 1
     }
-    if (others >= concurrency - 1 || fetching === 'lowest') return undefined
     const next = hot ?? cold
-    if (next === undefined) return undefined
+    if (others >= concurrency - 1 || next === undefined) return undefined
+    if (fetching === 'lowest') {
+      this.putOff += 1
+      return undefined
+    }
     const bytes = this.#estimate.of(next.block)
     if (this.#reservedBytes + bytes > maxInFlightBytes) return undefined
     return this.#heldBytes + this.#reservedBytes + bytes > maxAheadBytes ? undefined : next

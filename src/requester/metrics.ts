@@ -17,6 +17,7 @@ export interface RequesterMetrics {
   readonly unobtainableHeights: Gauge
   readonly stalled: Gauge
   readonly settledDifferently: Counter
+  readonly putOff: Counter
   readonly notifiedUnsettled: Counter
   readonly listenerFailures: Counter
 }
@@ -102,6 +103,10 @@ function createCounters(registers: Registry[]) {
     settledDifferently: counter(
       'settled_differently_total',
       'Blocks that the quorum settled on after another one had been taken for the height'
+    ),
+    putOff: counter(
+      'put_off_total',
+      'Times that a download ahead of need was put off because memory or disk was short'
     ),
     notifiedUnsettled: counter(
       'notified_unsettled_total',

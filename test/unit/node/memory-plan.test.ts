@@ -47,25 +47,27 @@ describe('memory plan', () => {
   })
 })
 
-describe('a limit that shrinks while the node runs', () => {
-  const started = (constrainedBytes: number | undefined) => {
-    const machine = { totalBytes: 8 * GIB, constrainedBytes }
-    const clock = new VirtualClock()
-    const shares: number[] = []
-    const memory = createMemory(
-      { memory: standard, profile: 'standard' },
-      {
-        clock,
-        logger: silentLogger,
-        register: new Registry(),
-        readMachine: () => machine,
-        readResident: () => 300 * MIB
-      }
-    )
-    memory.attach({ setShare: (share) => shares.push(share), giveBack: () => 0 })
-    return { memory, clock, shares, machine }
-  }
+/** A node's memory on a machine of its own, and what it asks of the cache: a share, -1 for empty; -2 for a collection. */
+function started(constrainedBytes: number | undefined, profile: 'nano' | 'standard' = 'standard') {
+  const machine = { totalBytes: 8 * GIB, constrainedBytes }
+  const clock = new VirtualClock()
+  const shares: number[] = []
+  const memory = createMemory(
+    { memory: standard, profile },
+    {
+      clock,
+      logger: silentLogger,
+      register: new Registry(),
+      readMachine: () => machine,
+      readResident: () => 300 * MIB,
+      collect: () => shares.push(-2)
+    }
+  )
+  memory.attach({ setShare: (share) => shares.push(share), giveBack: () => {}, clear: () => shares.push(-1) })
+  return { memory, clock, shares, machine }
+}
 
+describe('a limit that shrinks while the node runs', () => {
   it('takes the cache, then downloads ahead, then requests, and gives all back when it grows again', async () => {
     const { memory, clock, shares, machine } = started(2 * GIB)
     await memory.watch.start()
@@ -93,5 +95,21 @@ describe('a limit that shrinks while the node runs', () => {
     assert.equal(memory.fetching(), 'all')
     assert.equal(api.tryReserve(1), true)
     await memory.watch.stop()
+  })
+})
+
+describe('a node with nothing to do', () => {
+  it('collects what the last load left, and in the profile nano empties its cache', async () => {
+    for (const [profile, asked] of [
+      ['standard', [-2]],
+      ['nano', [-1, -2]]
+    ] as const) {
+      const { memory, clock, shares } = started(2 * GIB, profile)
+      const watch = memory.idleWatch(() => 0)
+      await watch.start()
+      await clock.run(60_000)
+      assert.deepEqual(shares, asked)
+      await watch.stop()
+    }
   })
 })

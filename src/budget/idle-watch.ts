@@ -1,0 +1,83 @@
+/**
+ * Gives memory back when a node has nothing to do.
+ *
+ * What a load leaves behind (garbage that no collection was due for, blobs in caches that nobody asks for any more) stays with the
+ * process until the next load. So when hardly a byte has moved for `quietMs`, `rest` is called once; not again before the node
+ * has worked in between.
+ */
+import type { Clock, Service, Timer } from '../util/index.ts'
+import type { BudgetMetrics } from './metrics.ts'
+
+export interface IdleOptions {
+  /** Time between two looks, ms. */
+  readonly everyMs: number
+  /** How long hardly anything must have moved, ms: pauses between blocks are shorter. */
+  readonly quietMs: number
+  /** Bytes a second that count as hardly anything: announcements, questions and acknowledgements of an idle mesh. */
+  readonly quietBytesPerSecond: number
+  /** Whether the cache of blobs is emptied too: the next who asks for one waits for the disk. */
+  readonly emptiesCache: boolean
+}
+
+export const defaultIdleOptions: IdleOptions = Object.freeze({
+  everyMs: 2_500,
+  quietMs: 10_000,
+  quietBytesPerSecond: 16_384,
+  emptiesCache: false
+})
+
+export interface IdleWatchComponents {
+  readonly clock: Clock
+  readonly metrics: Pick<BudgetMetrics, 'rests'>
+  /** Bytes moved since the start: received, sent, answered. */
+  readonly moved: () => number
+  readonly rest: () => void
+}
+
+export class IdleWatch implements Service {
+  readonly #components: IdleWatchComponents
+  readonly #options: IdleOptions
+  #timer: Timer | undefined
+  #stopped = false
+  #moved = 0
+  #quietSince = 0
+  #rested = false
+
+  constructor(components: IdleWatchComponents, options: IdleOptions) {
+    this.#components = components
+    this.#options = options
+  }
+
+  async start(): Promise<void> {
+    this.#moved = this.#components.moved()
+    this.#quietSince = this.#components.clock.now()
+    this.#arm()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#timer?.cancel()
+  }
+
+  #arm(): void {
+    if (this.#stopped) return
+    this.#timer = this.#components.clock.setTimer(this.#options.everyMs, () => this.#look(), { background: true })
+  }
+
+  #look(): void {
+    const { clock, moved, metrics, rest } = this.#components
+    const { everyMs, quietMs, quietBytesPerSecond } = this.#options
+    const now = clock.now()
+    const bytes = moved()
+    if (bytes - this.#moved > (quietBytesPerSecond * everyMs) / 1000) {
+      this.#quietSince = now
+      this.#rested = false
+    } else if (!this.#rested && now - this.#quietSince >= quietMs) {
+      this.#rested = true
+      metrics.rests.inc()
+      rest()
+    }
+    this.#moved = bytes
+    this.#arm()
+  }
+}

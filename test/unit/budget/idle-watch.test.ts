@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Registry } from 'prom-client'
+import { createBudgetMetrics, defaultIdleOptions, IdleWatch } from '#src/budget/index.ts'
+import { VirtualClock } from '#test/support/virtual-clock.ts'
+
+const { everyMs, quietMs, quietBytesPerSecond } = defaultIdleOptions
+
+function watched() {
+  const clock = new VirtualClock()
+  const register = new Registry()
+  const state = { moved: 0, rests: [] as number[] }
+  const watch = new IdleWatch(
+    {
+      clock,
+      metrics: createBudgetMetrics(register),
+      moved: () => state.moved,
+      rest: () => state.rests.push(clock.now())
+    },
+    defaultIdleOptions
+  )
+  const counted = async (): Promise<number> =>
+    (await register.getSingleMetric('sealsync_budget_rests_total')?.get())?.values[0]?.value ?? -1
+  return { clock, state, watch, counted }
+}
+
+describe('idle watch', () => {
+  it('rests once after the quiet time, and again only when the node has worked in between', async () => {
+    const { clock, state, watch, counted } = watched()
+    await watch.start()
+    await clock.run(quietMs - 1)
+    assert.deepEqual(state.rests, [])
+    await clock.run(20 * quietMs)
+    assert.deepEqual(state.rests, [quietMs])
+    state.moved += 1024 ** 2
+    const worked = clock.now()
+    await clock.run(worked + 3 * quietMs)
+    assert.deepEqual(state.rests, [quietMs, worked + everyMs + quietMs])
+    assert.equal(await counted(), 2)
+    await watch.stop()
+  })
+
+  it('takes the murmur of a mesh for quiet, and a byte a second above it for work', async () => {
+    for (const [perSecond, rests] of [
+      [quietBytesPerSecond, 1],
+      [quietBytesPerSecond + 1, 0]
+    ] as const) {
+      const { clock, state, watch } = watched()
+      await watch.start()
+      for (let at = 1; at <= 40; at += 1) {
+        state.moved += (perSecond * everyMs) / 1000
+        await clock.run(at * everyMs)
+      }
+      assert.equal(state.rests.length, rests, `${perSecond} bytes a second`)
+      await watch.stop()
+    }
+  })
+
+  it('looks no more once it is stopped', async () => {
+    const { clock, state, watch } = watched()
+    await watch.start()
+    await watch.stop()
+    await clock.run(10 * quietMs)
+    assert.deepEqual(state.rests, [])
+  })
+})
