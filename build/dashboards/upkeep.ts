@@ -69,6 +69,18 @@ export const UPKEEP_ROW: DashboardSpec['rows'][number] = {
       ]
     },
     {
+      title: 'Verification of the store',
+      unit: 'percentunit',
+      good: 'it comes to 100 % when one was begun (`db verify`)',
+      targets: [{ expr: perNode(metric(`${P}_verify_progress_ratio`)), legend: 'read and hashed' }]
+    },
+    {
+      title: 'Damage that the verification found',
+      unit: 'short',
+      good: 'none',
+      targets: [{ expr: perNode(metric(`${P}_verify_damaged_blobs`)) }]
+    },
+    {
       title: 'Duration of a step',
       unit: 'ms',
       good: 'some 10 ms',

@@ -1,4 +1,4 @@
-import type { Pruner } from '../pruner/index.ts'
+import { createVerifierMetrics, type Pruner } from '../pruner/index.ts'
 import type { NodeContext } from './context.ts'
 import { createFollowing, type JobParts } from './following-stage.ts'
 import type { NodeJob } from './job.ts'
@@ -52,6 +52,7 @@ export async function createWork(context: NodeContext, parts: WorkParts): Promis
   data.repairing.connect((cid, options) => repairSession.fetch(cid, options))
   services.add('repair', data.repairing)
   const verifier = createVerifier(data, { logger: context.logger.child('store'), clock: context.clock })
+  createVerifierMetrics(context.register).levels(() => verifier.status())
   services.add('verify', verifier)
   services.add('pruner', pruner)
   services.add('wind-down', windingDown.service)

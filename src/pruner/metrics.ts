@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry, Summary } from 'prom-client'
+import type { VerifyState } from './verifier.ts'
 
 /** What the pruner works on. */
 export const PRUNER_TASKS = ['heights', 'loose', 'orphans', 'space'] as const
@@ -14,6 +15,41 @@ export interface PrunerMetrics {
   readonly backlogHeights: Gauge
   readonly busySeconds: Counter
   readonly share: Gauge
+}
+
+export interface VerifierMetrics {
+  /** Says where the gauges are read. */
+  levels(read: () => VerifyState | null): void
+}
+
+/** How far the verification of the store is, as it says itself. */
+export function createVerifierMetrics(register: Registry): VerifierMetrics {
+  let read: () => VerifyState | null = () => null
+  const gauge = (name: string, help: string, value: (state: VerifyState) => number): void =>
+    void new Gauge({
+      name: `sealsync_pruner_verify_${name}`,
+      help,
+      registers: [register],
+      collect(this: Gauge) {
+        const state = read()
+        this.set(state === null ? 0 : value(state))
+      }
+    })
+  gauge(
+    'progress_ratio',
+    'Share of the blobs stored at its beginning that the verification under way, or the last one, has read and hashed',
+    ({ checked, total }) => Math.min(1, checked.blobs / Math.max(1, total.blobs))
+  )
+  gauge(
+    'damaged_blobs',
+    'Damaged blobs that the verification under way, or the last one, has found',
+    ({ damaged }) => damaged
+  )
+  return {
+    levels: (from) => {
+      read = from
+    }
+  }
 }
 
 /** The first two are Flow's, by its names. */

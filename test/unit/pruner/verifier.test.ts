@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { Registry } from 'prom-client'
 import { silentLogger } from '#src/log/index.ts'
-import { Verifier } from '#src/pruner/index.ts'
+import { createVerifierMetrics, Verifier } from '#src/pruner/index.ts'
 import { SEGMENT_HEADER_LENGTH } from '#src/store/segment/format.ts'
 import { randomBlob } from '#test/support/store/blockstore-suite.ts'
 import { DIRECTORY, Machine } from '#test/support/store/machine.ts'
@@ -62,6 +63,11 @@ void describe('verification of the store', () => {
     const { state, checked, damaged, total } = verifier.status() ?? assert.fail()
     assert.deepEqual([state, checked.blobs, damaged, total.blobs], ['done', COUNT, 2, COUNT])
     assert.equal(checked.bytes, (COUNT - 2) * 100)
+    const register = new Registry()
+    createVerifierMetrics(register).levels(() => verifier.status())
+    const read = async (name: string) => (await register.getSingleMetric(name)?.get())?.values[0]?.value
+    assert.equal(await read('sealsync_pruner_verify_progress_ratio'), 1)
+    assert.equal(await read('sealsync_pruner_verify_damaged_blobs'), 2)
     const again = await world.open()
     again.begin({ bytesPerSecond: 0 })
     await again.ended()
