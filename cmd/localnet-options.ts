@@ -49,6 +49,13 @@ const OPTIONS: readonly OptionRow[] = [
     type: 'settings',
     help: 'further settings of every node by their flags, as cache=0,search-ahead=64'
   },
+  {
+    key: 'retention',
+    flag: 'retention',
+    value: 'heights',
+    type: 'count',
+    help: 'newest heights that access nodes keep, execution nodes ten times as many'
+  },
   { key: 'silent', flag: 'silent', value: 'n', type: 'count', help: 'access nodes stopped with SIGSTOP half way' },
   { key: 'silentExecution', flag: 'silent-execution', value: 'n', type: 'count', help: 'the same for execution nodes' },
   { key: 'kill', flag: 'kill', value: 'n', type: 'count', help: 'access nodes killed half way and started again' },

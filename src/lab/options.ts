@@ -45,6 +45,8 @@ export interface LocalnetOptions {
   readonly silentExecution: number
   /** So many access nodes (the first ones) are killed with SIGKILL half way and started again 3 s later. */
   readonly kill: number
+  /** Access nodes and observers keep the newest so many heights, execution nodes ten times as many; samples over time are reported. */
+  readonly retention?: number
   /** One-way delay of every link, ms. */
   readonly delayMs: number
   /** Logs, the identity table and the report go here; without it to a temporary folder that is removed. */
@@ -115,6 +117,10 @@ function counts(o: LocalnetOptions): Check[] {
     [o.rate > 0 && o.rate <= MAX_RATE, `--rate must be above 0 and at most ${MAX_RATE} blocks a second`],
     [o.delayMs >= 0 && o.delayMs <= MAX_DELAY_MS, `--delay must lie between 0 and ${MAX_DELAY_MS} ms`],
     [Number.isSafeInteger(o.seed) && o.seed >= 0, '--seed must be a whole number, 0 or more'],
+    [
+      o.retention === undefined || (whole(o.retention, 1) && o.settings['retention'] === undefined),
+      '--retention must be 1 or more heights, and is not given with --set as well'
+    ],
     [o.quietMs >= 0 && o.quietMs <= 600_000, '--quiet must lie between 0 and 10m']
   ]
 }

@@ -95,6 +95,27 @@ describe('a localnet', () => {
     assert.equal(killed?.heights.consecutive, chain[15]?.height)
   })
 
+  it('keeps the newest heights whole when all access nodes are killed at once, and says how it was', async () => {
+    const args =
+      '--execution 1 --access 2 --source synthetic --blob-size 4KiB --blobs-per-block 3 --blocks 80 --rate 20'
+    const value = await report(`${args} --retention 15 --kill 2 --quiet 0`.split(' '))
+    const { samples = [], nodes } = value
+    assert.ok(samples.length > 1)
+    assert.deepEqual(
+      samples.at(-1)?.nodes.map(({ name, diskBytes, rssBytes }) => [name, diskBytes > 0, rssBytes > 0]),
+      nodes.map(({ name }) => [name, true, true])
+    )
+    for (const node of ofRole(value, 'access')) {
+      const [before, after] = node.runs ?? []
+      assert.deepEqual([before?.refetched, after?.refetched], [0, 0])
+      const { readyMs = 0, healthyMs = 0, headMs = 0, crashToHeadMs = 0 } = after ?? {}
+      assert.ok(
+        readyMs > 0 && healthyMs >= readyMs && headMs >= readyMs && crashToHeadMs > headMs,
+        JSON.stringify(after)
+      )
+    }
+  })
+
   it('goes on from the chain to synthetic blocks over delayed links', async () => {
     const value = await report(
       '--execution 1 --access 1 --blocks 74 --rate 60 --delay 5 --security noise --quiet 0'.split(' ')

@@ -1,12 +1,19 @@
+import type { Height } from '../../model/index.ts'
 import { type Clock, sleep } from '../../util/index.ts'
 import type { NodeMonitor } from './monitor.ts'
+import type { NodeProcess } from './node-process.ts'
 
 const RESTART_AFTER_MS = 3_000
+const HEAD_POLL_MS = 100
+/** Longer than any node that comes back at all has taken. */
+const HEAD_LIMIT_MS = 120_000
 
 export interface FaultComponents {
   readonly clock: Clock
   readonly monitors: readonly NodeMonitor[]
   readonly note: (line: string) => void
+  /** The height that was given last. */
+  readonly head: () => Height | undefined
 }
 
 /** What happened to a node that was killed, for the report. */
@@ -14,6 +21,13 @@ export interface Restart {
   readonly name: string
   /** From its new start to its first answer. */
   readonly readyMs: number
+  /** From its new start until `/readyz` says so; absent when it never did while it was looked at. */
+  readonly healthyMs?: number
+  /** From its new start until it held all that was given by then; absent as above. */
+  readonly headMs?: number
+  /** The same from the moment of its death, with the pause before the start. */
+  readonly crashToHealthyMs?: number
+  readonly crashToHeadMs?: number
 }
 
 /**
@@ -35,6 +49,7 @@ export async function strike(
       const { node } = monitor
       await monitor.look()
       note(`${node.plan.name} is killed`)
+      const killedAt = clock.now()
       node.end('SIGKILL')
       await node.ended()
       monitor.endRun()
@@ -44,7 +59,43 @@ export async function strike(
       await node.ready(options)
       const readyMs = Math.round(clock.now() - startedAt)
       note(`${node.plan.name} is back after ${readyMs} ms`)
-      return { name: node.plan.name, readyMs }
+      const back = await backToWork(components, node, options)
+      const since = (at: number | undefined, from: number): number | undefined =>
+        at === undefined ? undefined : Math.round(at - from)
+      note(
+        `${node.plan.name} is ready after ${since(back.healthyAt, startedAt)} ms, at the head after ${since(back.headAt, startedAt)} ms`
+      )
+      return {
+        name: node.plan.name,
+        readyMs,
+        ...(back.healthyAt === undefined
+          ? {}
+          : {
+              healthyMs: Math.round(back.healthyAt - startedAt),
+              crashToHealthyMs: Math.round(back.healthyAt - killedAt)
+            }),
+        ...(back.headAt === undefined
+          ? {}
+          : { headMs: Math.round(back.headAt - startedAt), crashToHeadMs: Math.round(back.headAt - killedAt) })
+      }
     })
   )
+}
+
+/** When the node is ready again, and when it has caught up with the head. */
+async function backToWork(
+  { clock, head }: Pick<FaultComponents, 'clock' | 'head'>,
+  node: NodeProcess,
+  { signal }: { readonly signal: AbortSignal }
+): Promise<{ readonly healthyAt: number | undefined; readonly headAt: number | undefined }> {
+  const until = clock.now() + HEAD_LIMIT_MS
+  let healthyAt: number | undefined
+  let headAt: number | undefined
+  while ((healthyAt === undefined || headAt === undefined) && clock.now() < until && node.answering) {
+    if (healthyAt === undefined && (await node.isHealthy())) healthyAt = clock.now()
+    const consecutive = (await node.status({ signal }).catch(() => undefined))?.heights.consecutive
+    if (headAt === undefined && (consecutive ?? -1) >= (head() ?? 0)) headAt = clock.now()
+    await sleep(clock, HEAD_POLL_MS, signal)
+  }
+  return { healthyAt, headAt }
 }

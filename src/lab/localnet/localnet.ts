@@ -25,6 +25,7 @@ import { Relays } from './relays.ts'
 import { buildReport, type LocalnetReport } from './report.ts'
 import type { ResourceFigures } from './resources.ts'
 import { Sampler } from './sampler.ts'
+import { Samples } from './samples.ts'
 import type { BlockSource } from './source.ts'
 import { verifyBlocks } from './verdict.ts'
 import { RowMaker } from './view.ts'
@@ -56,6 +57,7 @@ export class Localnet {
   #fed: readonly FedBlock[] = []
   #phase = 'starting'
   #restarts: Restart[] = []
+  readonly #samples: Samples
   #striking: Promise<void> | undefined
 
   constructor(
@@ -65,6 +67,7 @@ export class Localnet {
     this.#components = components
     this.#options = options.localnet
     this.#source = options.source
+    this.#samples = new Samples({ clock: components.clock, blocks: () => this.#fed.length })
     this.#startedAtMs = components.clock.now()
     this.#startedAt = new Date(components.clock.wallNow()).toISOString()
   }
@@ -92,6 +95,7 @@ export class Localnet {
       this.#fail(error)
     } finally {
       await this.#striking
+      await this.#samples.stop()
       await sampler.stop()
       this.#phase = 'stopping'
       relayCpuSeconds = await network.stop({
@@ -162,6 +166,7 @@ export class Localnet {
     const { network, sampler, prepared, signal } = run
     const { rate, forMs } = this.#options
     this.#phase = 'syncing'
+    if (this.#options.retention !== undefined) this.#samples.start(sampler.monitors)
     const halfWay = this.#halfWay(clock.now())
     const onBlock = (fed: readonly FedBlock[]): void => {
       this.#fed = fed
@@ -192,7 +197,12 @@ export class Localnet {
     const { clock, progress } = this.#components
     try {
       this.#restarts = await strike(
-        { clock, monitors: sampler.monitors, note: (line) => progress.note(line) },
+        {
+          clock,
+          monitors: sampler.monitors,
+          note: (line) => progress.note(line),
+          head: () => this.#fed.at(-1)?.height
+        },
         { signal }
       )
     } catch (error) {
@@ -246,9 +256,11 @@ export class Localnet {
     const { clock, progress } = this.#components
     if (this.#fed.length === 0) this.#reasons.push('no block was given')
     if (nodes.length === 0) this.#reasons.push('no access node is left to be checked')
-    progress.note(`comparing ${this.#fed.length} blocks on ${nodes.length} access nodes`)
+    const { retention } = this.#options
+    const fed = retention === undefined ? this.#fed : this.#fed.slice(-retention)
+    progress.note(`comparing ${fed.length} blocks on ${nodes.length} access nodes`)
     const faults = await verifyBlocks({ clock, http: this.#http }, nodes, {
-      fed: this.#fed,
+      fed,
       // The interrupt that ended the workload is no reason not to look at what came of it.
       signal: signal.aborted ? new AbortController().signal : signal,
       onProgress: (share) => (this.#phase = `comparing ${Math.floor(share * 100)}%`)
@@ -323,6 +335,7 @@ export class Localnet {
       steadyRate: (monitor) => sampler.steadyRate(monitor),
       resources: (monitor) => seen.resources.get(monitor),
       restarts: this.#restarts,
+      samples: this.#samples.taken,
       driver: { cpuSeconds: (user + system) / 1e6, relayCpuSeconds: seen.relayCpuSeconds ?? null }
     })
   }

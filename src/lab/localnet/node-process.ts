@@ -155,6 +155,16 @@ export class NodeProcess {
     )
   }
 
+  /** Whether `/readyz` answers 200. */
+  async isHealthy(): Promise<boolean> {
+    const { metrics } = this.#addresses ?? {}
+    if (metrics === undefined) return false
+    return withDeadline(this.#clock, { ms: STATUS_LIMIT_MS }, async (signal) => {
+      await this.#http.text(`http://${metrics}/readyz`, { signal })
+      return true
+    }).catch(() => false)
+  }
+
   /** Throws LabError `bad-answer`, a system error, or the signal's reason. */
   async scrape(): Promise<Scrape> {
     const { metrics } = this.#addresses ?? {}

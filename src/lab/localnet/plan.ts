@@ -137,6 +137,9 @@ export function runArguments(node: NodePlan, { options, paths, firstHeight }: Ru
     '--start-height': String(firstHeight),
     '--log-format': 'json',
     '--log-level': 'info',
+    ...(options.retention === undefined
+      ? {}
+      : { '--retention': String(node.role === 'execution' ? 10 * options.retention : options.retention) }),
     ...Object.fromEntries(Object.entries(node.settings).map(([name, value]) => [`--${name}`, value]))
   }
   return ['run', ...feed, ...Object.entries(flags).flat()]

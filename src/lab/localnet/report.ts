@@ -3,7 +3,9 @@ import { duplicateRatio, nodeFigures, sumPayload } from './figures.ts'
 import type { FedBlock } from './feeder.ts'
 import { type MergedLatency, mergeLatency } from './latency.ts'
 import type { NodeMonitor } from './monitor.ts'
+import type { Restart } from './faults.ts'
 import type { ResourceFigures } from './resources.ts'
+import type { Sample } from './samples.ts'
 import type { PayloadBytes } from './status.ts'
 
 /** One node in the report. */
@@ -58,6 +60,12 @@ export interface RunReport {
   readonly cpuSeconds: number
   /** From the start of the process to its first answer; absent for the first life. */
   readonly readyMs?: number
+  /** From the start of the process until `/readyz` answered 200, and until it held all that was given by then. */
+  readonly healthyMs?: number
+  readonly headMs?: number
+  /** From the kill that ended the life before, with the pause of 3 s. */
+  readonly crashToHealthyMs?: number
+  readonly crashToHeadMs?: number
 }
 
 /** `localnet --json`. Its meaning is fixed; fields may be added. */
@@ -105,6 +113,8 @@ export interface LocalnetReport {
   readonly latencyMs: { readonly announceToStored: MergedLatency }
   /** CPU time outside of the nodes. */
   readonly driver: { readonly cpuSeconds: number; readonly relayCpuSeconds: number | null }
+  /** Memory and disk of every node over time; only of a run with `--retention`. */
+  readonly samples?: readonly Sample[]
 }
 
 export interface ReportInput {
@@ -121,7 +131,8 @@ export interface ReportInput {
   readonly monitors: readonly NodeMonitor[]
   readonly steadyRate: (monitor: NodeMonitor) => number | undefined
   readonly resources: (monitor: NodeMonitor) => ResourceFigures | undefined
-  readonly restarts: readonly { readonly name: string; readonly readyMs: number }[]
+  readonly restarts: readonly Restart[]
+  readonly samples: readonly Sample[]
   readonly driver: LocalnetReport['driver']
 }
 
@@ -131,8 +142,8 @@ function nodeReport(monitor: NodeMonitor, input: ReportInput): NodeReport {
   const restarts = input.restarts.filter(({ name }) => name === node.plan.name)
   const lives = runs.map((run, at) => {
     const { presentAtStart, refetched, payloadBytes, cpuSeconds } = run
-    const readyMs = restarts[at - 1]?.readyMs
-    return { presentAtStart, refetched, payloadBytes, cpuSeconds, ...(readyMs === undefined ? {} : { readyMs }) }
+    const { name: _name, ...times } = restarts[at - 1] ?? { name: '' }
+    return { presentAtStart, refetched, payloadBytes, cpuSeconds, ...times }
   })
   return {
     name: node.plan.name,
@@ -206,6 +217,7 @@ export function buildReport(input: ReportInput): LocalnetReport {
     nodes,
     totals: totalsOf(nodes),
     latencyMs: { announceToStored: mergeLatency(observed.map((run) => run.announceToStored)) },
-    driver: input.driver
+    driver: input.driver,
+    ...(options.retention === undefined ? {} : { samples: input.samples })
   }
 }
