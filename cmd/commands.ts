@@ -16,6 +16,7 @@ const COMMANDS: readonly (readonly [names: readonly string[], load: () => Promis
   [['identity'], async () => (await import('./identity.ts')).addIdentityCommand],
   [['localnet'], async () => (await import('./localnet.ts')).addLocalnetCommand],
   [['compare'], async () => (await import('./compare.ts')).addCompareCommand],
+  [['hammer'], async () => (await import('./hammer.ts')).addHammerCommand],
   [['import'], async () => (await import('./import.ts')).addImportCommand],
   [['export'], async () => (await import('./export.ts')).addExportCommand],
   [['prune'], async () => (await import('./prune.ts')).addPruneCommand],

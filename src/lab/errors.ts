@@ -9,6 +9,8 @@ import { AppError } from '../util/index.ts'
  * - `bad-answer`: a node answered something that is not what its interface promises.
  * - `prometheus-unreachable`: a Prometheus does not answer, or not in time; the message names its address.
  * - `prometheus-refused`: a Prometheus answers, and not with what was asked for; the message has its words.
+ * - `no-cgroup`: no memory cgroup can be made on this machine, or not by this user; the message says what was tried.
+ * - `bad-target`: what is to be hammered is not a sealsync node, or does not answer.
  * - `interrupted`: the run was told to stop before it had anything to report.
  */
 export type LabErrorCode =
@@ -20,6 +22,8 @@ export type LabErrorCode =
   | 'bad-answer'
   | 'prometheus-unreachable'
   | 'prometheus-refused'
+  | 'no-cgroup'
+  | 'bad-target'
   | 'interrupted'
 
 export class LabError extends AppError<LabErrorCode> {}

@@ -22,6 +22,8 @@ export interface Launch {
   readonly args: readonly string[]
   /** Arguments of Node itself. */
   readonly execArgv?: readonly string[]
+  /** A command that runs the one behind it in its own place, as one that enters a cgroup first. */
+  readonly prefix?: readonly string[]
 }
 
 /** Where a running node is reached, `host:port`. */
@@ -102,7 +104,8 @@ export class NodeProcess {
   /** Starts the process; it is not up yet. */
   async start(): Promise<void> {
     await rm(join(this.plan.dataDir, 'addresses.json'), { force: true })
-    const { execArgv, launcher, args } = this.#launch
+    const { execArgv = [], launcher, args, prefix = [] } = this.#launch
+    const [command = process.execPath, ...rest] = [...prefix, process.execPath, ...execArgv, launcher, ...args]
     const log = openSync(this.plan.logFile, 'a')
     this.#exit = undefined
     this.#expected = false
@@ -110,7 +113,7 @@ export class NodeProcess {
     this.#addresses = undefined
     this.#up = false
     try {
-      const child = spawn(process.execPath, [...(execArgv ?? []), launcher, ...args], {
+      const child = spawn(command, rest, {
         stdio: ['ignore', log, log],
         detached: true,
         env: childEnvironment()

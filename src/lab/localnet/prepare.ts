@@ -61,7 +61,7 @@ async function makePorts(options: LocalnetOptions, rng: Rng): Promise<NodePorts[
 }
 
 /** Puts blobs and indexes of a stopped node in the place of those that were just made; the key stays. */
-async function copyHistory(from: string, to: string): Promise<void> {
+export async function copyHistory(from: string, to: string): Promise<void> {
   for (const name of ['db', 'blobs']) {
     await rm(join(to, name), { recursive: true, force: true })
     await cp(join(from, name), join(to, name), { recursive: true })

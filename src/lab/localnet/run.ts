@@ -1,13 +1,12 @@
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { AdminClient } from '../../api/index.ts'
 import { initNode, revision, version } from '../../node/index.ts'
 import { systemClock, systemRng } from '../../util/index.ts'
 import { LabError } from '../errors.ts'
 import { type LocalnetOptions, validateLocalnetOptions } from '../options.ts'
-import type { Ingest } from './feeder.ts'
+import { adminIngest } from './ingest.ts'
+import { launcherFile } from './launcher.ts'
 import { Localnet } from './localnet.ts'
-import type { NodeProcess } from './node-process.ts'
 import { packageFile } from './package-file.ts'
 import { Progress, type ProgressStream } from './progress.ts'
 import type { LocalnetReport } from './report.ts'
@@ -45,13 +44,6 @@ export async function runLocalnet(options: LocalnetOptions, context: RunLocalnet
   return report
 }
 
-function launcherFile(): string {
-  const path = packageFile('bin/sealsync.mjs')
-  if (path === undefined)
-    throw new LabError('bad-option', 'the launcher bin/sealsync.mjs is missing: install the package anew')
-  return path
-}
-
 /** The folder of the genuine chain: only a checkout has it. */
 function chainFolder(): string | undefined {
   const list = packageFile('test/fixtures/chain/blocks.jsonl')
@@ -84,19 +76,4 @@ async function sourceNamed(name: string, options: LocalnetOptions): Promise<Bloc
     default:
       return folderSource(name)
   }
-}
-
-/** Posts a block's CAR to the admin socket of an execution node. */
-function adminIngest(): Ingest {
-  const clients = new WeakMap<NodeProcess, AdminClient>()
-  return async (node, block, { signal }) => {
-    const client = clients.get(node) ?? (await AdminClient.connect(node.plan.dataDir, { clock: systemClock }))
-    clients.set(node, client)
-    const { height, blockId, executionDataId } = block
-    await client.postStream('/ingest', onePiece(block.car), { signal, query: { height, blockId, executionDataId } })
-  }
-}
-
-async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
 }

@@ -9,7 +9,12 @@ export interface NodeStatus {
   readonly revision: string
   readonly peerId: string
   readonly uptimeSeconds: number
-  readonly heights: { readonly feed?: number; readonly highest?: number; readonly consecutive?: number }
+  readonly heights: {
+    readonly feed?: number
+    readonly highest?: number
+    readonly consecutive?: number
+    readonly lowest?: number
+  }
   readonly payloadBytes: PayloadBytes
   readonly blobs: { readonly received: number; readonly unique: number }
   readonly wants: WantCounts
@@ -102,7 +107,7 @@ function stallOf(from: Json): NodeStatus['stall'] {
 
 function heightsOf(from: Json): NodeStatus['heights'] {
   const heights = objectAt(from, 'heights')
-  const entries = (['feed', 'highest', 'consecutive'] as const).map(
+  const entries = (['feed', 'highest', 'consecutive', 'lowest'] as const).map(
     (key) => [key, optionalNumber(heights, key)] as const
   )
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))

@@ -1,0 +1,64 @@
+import { Tally } from '../tally.ts'
+import type { Stage } from '../stage.ts'
+import { callsBeside, startChain } from './calls.ts'
+import { fanOut, makeObject } from './fanout.ts'
+import type { Mode } from './mode.ts'
+import { readers } from './read.ts'
+
+type Load = (signal: AbortSignal) => Promise<void>
+
+const MIB = 1_048_576
+const OBJECT_BYTES = 20 * MIB
+const RECIPIENTS = 5
+/** An object goes out so often. */
+const OBJECT_EVERY_MS = 10_000
+
+/** Read, write, fan-out and calls at once for `ms`: a phase each, side by side. */
+export async function mixed(stage: Stage, ms: number): Promise<void> {
+  const { load, peers, slowPeers, arena, watch } = stage.parts
+  const object = await makeObject(stage, OBJECT_BYTES)
+  const chain = await startChain(stage, stage.parts.options.hops)
+  const [fanTally, callTally, writeTally] = [new Tally(), new Tally(), new Tally()]
+  const recipients = [...slowPeers, ...peers].slice(0, RECIPIENTS)
+  const stop = stage.onBlock(({ blobs }) => {
+    writeTally.add({ kind: 'ok', bytes: blobs.reduce((sum, { size }) => sum + size, 0) }, 0)
+  })
+  const fan: Load = async (signal) => {
+    while (!signal.aborted) {
+      await fanOut(stage, recipients, { object, tally: fanTally, signal })
+      await stage.pause(OBJECT_EVERY_MS).catch(() => undefined)
+    }
+  }
+  watch.counting = true
+  try {
+    const { seconds } = await stage.phase('read', (tally) =>
+      stage.during(ms, [
+        (signal) => arena?.feed({ shape: {}, rate: load.rate, signal }) ?? Promise.resolve(),
+        ...readers(stage, peers, tally),
+        callsBeside(stage, chain, { tally: callTally }),
+        fan
+      ])
+    )
+    const written = writeTally.report('write', seconds)
+    stage.phases.push(
+      { ...written, latencyMs: { p50: null, p99: null, max: null } },
+      fanTally.report('fanout', seconds),
+      callTally.report('calls', seconds)
+    )
+  } finally {
+    watch.counting = false
+    stop()
+    await chain.stop()
+  }
+}
+
+/** Everything at once. */
+export const hybrid: Mode = {
+  peers: ({ connections }) => ({ peers: connections, slow: 1 }),
+  lagLimit: 2,
+  recovers: true,
+  async prepare(stage) {
+    await stage.fill(stage.parts.sizeBytes, { blobSize: 256 * 1_024, blobsPerBlock: 8 })
+  },
+  run: (stage) => mixed(stage, stage.parts.options.forMs)
+}
