@@ -52,7 +52,13 @@ const OPTIONS: readonly (readonly [keyof HammerOptions, string, Parse, string, s
   ['againstMetrics', 'metrics-address', text, 'host:port', 'its metrics listener (default: port 8080 there)'],
   ['againstApi', 'api-address', text, 'host:port', 'its API listener (default: port 8070 there)'],
   ['networkKeyFile', 'network-key-file', text, 'file', 'private key of an entry in its identity table'],
-  ['quietMs', 'quiet', duration, 'duration', `quiet time before the load, for idle memory (default ${quietMs / 1_000}s)`],
+  [
+    'quietMs',
+    'quiet',
+    duration,
+    'duration',
+    `quiet time before the load, for idle memory (default ${quietMs / 1_000}s)`
+  ],
   ['out', 'out', text, 'dir', 'where logs and the report go']
 ]
 

@@ -3,6 +3,10 @@ import type { Exchange } from './exchange.ts'
 import { type ExchangeComponents, ExchangeService } from './exchange-service.ts'
 import { type ExchangeOptionsChange, exchangeOptions } from './options.ts'
 
+// The wire, for those who speak it by hand: the lab's hostile peers.
+export { MessageDecoder } from './message/decoder.ts'
+export { encodeBlocks, encodeCancel, encodeControl, encodePresence, encodeWantBlock } from './message/encoder.ts'
+export { CID_V0, type WantEntry } from './message/types.ts'
 export type { PeerDirectory } from './client/peer-choice.ts'
 export type { ExchangeErrorCode } from './errors.ts'
 export type {

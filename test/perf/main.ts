@@ -17,7 +17,7 @@ import { chain } from './benchmarks/chain.ts'
 import { versusHelia } from './benchmarks/versus-helia.ts'
 import { type Benchmark, type BenchOptions, isContender } from './harness/bench.ts'
 import { renderReport } from './harness/report.ts'
-import { HOSTILE_MODES } from './peers/attacks.ts'
+import { HOSTILE_MODES } from '#src/lab/hammer/attacks.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
   herd,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { importCars, initNode } from '../../node/index.ts'
 import { LabError } from '../errors.ts'
-import { SYNTHETIC_FIRST_HEIGHT, syntheticSource } from '../localnet/synthetic-source.ts'
+import { SYNTHETIC_FIRST_HEIGHT, type SyntheticShape, syntheticSource } from '../localnet/synthetic-source.ts'
 import { takeBlocks } from '../localnet/source.ts'
 
 /** Old blobs are many and small: what is provided again is their number. */
@@ -22,8 +22,18 @@ export interface History {
  * LabError `bad-source` when one cannot be taken in, the signal's reason, or what the store throws.
  */
 export async function makeHistory(
-  options: { readonly blocks: number; readonly seed: number },
-  context: { readonly signal: AbortSignal; readonly onProgress: (blocks: number) => void }
+  options: {
+    readonly blocks: number
+    readonly seed: number
+    /** What the n-th block looks like; default: one small blob and a root. */
+    readonly shapeOf?: (at: number) => Omit<SyntheticShape, 'seed'>
+  },
+  context: {
+    readonly signal: AbortSignal
+    readonly onProgress: (blocks: number) => void
+    /** Gets each block's line of the block list. */
+    readonly onLine?: (line: string) => void
+  }
 ): Promise<History> {
   const folder = await mkdtemp(join(tmpdir(), 'sealsync-history-'))
   const history = { dataDir: join(folder, 'node'), remove: () => rm(folder, { recursive: true, force: true }) }
@@ -31,13 +41,13 @@ export async function makeHistory(
     await mkdir(history.dataDir)
     await initNode({ dataDir: history.dataDir, role: 'access', address: '127.0.0.1:1' })
     const first = SYNTHETIC_FIRST_HEIGHT - options.blocks
-    const shape = { seed: options.seed + 1, blobSize: HISTORY_BLOB_BYTES, blobsPerBlock: 1 }
-    const source = takeBlocks(syntheticSource(shape, first), options.blocks)
+    const shapeOf = options.shapeOf ?? (() => ({ blobSize: HISTORY_BLOB_BYTES, blobsPerBlock: 1 }))
+    const source = takeBlocks(syntheticSource({ seed: options.seed + 1, shapeOf }, first), options.blocks)
     const batch = new Batch({ folder, dataDir: history.dataDir, signal: context.signal })
     let done = 0
     for await (const block of source.blocks()) {
       context.signal.throwIfAborted()
-      await batch.add(block)
+      context.onLine?.(await batch.add(block))
       done += 1
       if (done % BATCH === 0) await batch.flush()
       if (done % BATCH === 0) context.onProgress(done)
@@ -67,10 +77,12 @@ class Batch {
     this.#cars = join(place.folder, 'cars')
   }
 
-  async add({ height, blockId, executionDataId, car }: BatchBlock): Promise<void> {
+  async add({ height, blockId, executionDataId, car }: BatchBlock): Promise<string> {
     if (this.#lines.length === 0) await mkdir(this.#cars)
     await writeFile(join(this.#cars, `${height}.car`), car)
-    this.#lines.push(JSON.stringify({ height, blockId, executionDataId }))
+    const line = JSON.stringify({ height, blockId, executionDataId })
+    this.#lines.push(line)
+    return line
   }
 
   async flush(): Promise<void> {

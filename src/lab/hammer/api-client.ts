@@ -15,11 +15,18 @@ export class ApiClient {
   /** 200 is served; 4xx and 5xx with an error code are clean refusals; a broken connection is neither. */
   async read(
     url: string,
-    options: { readonly signal: AbortSignal; readonly bytesPerSecond?: number; readonly headers?: Record<string, string> }
+    options: {
+      readonly signal: AbortSignal
+      readonly bytesPerSecond?: number
+      readonly headers?: Record<string, string>
+    }
   ): Promise<Outcome> {
     const { signal, headers } = options
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      get(url, { agent: this.#agent, signal, ...(headers === undefined ? {} : { headers }) }, resolve).on('error', reject)
+      get(url, { agent: this.#agent, signal, ...(headers === undefined ? {} : { headers }) }, resolve).on(
+        'error',
+        reject
+      )
     })
     const { statusCode = 0 } = response
     let bytes = 0
@@ -47,4 +54,3 @@ function errorCode(text: string): string | undefined {
     return undefined
   }
 }
-

@@ -14,7 +14,13 @@ import type { LabHttp } from '../localnet/http.ts'
 import { NodeProcess } from '../localnet/node-process.ts'
 import { runArguments } from '../localnet/plan.ts'
 import { freePorts } from '../localnet/ports.ts'
-import { copyHistory, type InitNode, type PreparedNetwork, type PreparedNode, prepareNetwork } from '../localnet/prepare.ts'
+import {
+  copyHistory,
+  type InitNode,
+  type PreparedNetwork,
+  type PreparedNode,
+  prepareNetwork
+} from '../localnet/prepare.ts'
 import { type BlockSource, takeBlocks } from '../localnet/source.ts'
 import { SYNTHETIC_FIRST_HEIGHT, syntheticSource, type SyntheticShape } from '../localnet/synthetic-source.ts'
 import { defaultLocalnetOptions, type LocalnetOptions } from '../options.ts'
@@ -56,10 +62,11 @@ export interface MadeBlock {
 
 /** What load peers hold: some 20 s of a storm's blocks. */
 const RECENT_BYTES = 96 * 1_048_576
-export const SLOW_BYTES_PER_SECOND = 2 * 1_048_576
+const SLOW_BYTES_PER_SECOND = 2 * 1_048_576
 const CONNECT_LIMIT_MS = 60_000
-/** When blocks come as fast as they are taken: so many are given and not yet synced, at most. */
-const OPEN_BLOCKS = 16
+/** When blocks come as fast as they are taken: so many bytes are given and not yet synced at most, and blocks within these bounds. */
+const OPEN_BYTES = 32 * 1_048_576
+const OPEN_BLOCKS = { least: 4, most: 512 } as const
 const POLL_MS = 10
 /** Blocks whose blobs are remembered for when they are announced. */
 const KEPT_BLOCKS = 64
@@ -156,7 +163,9 @@ export class Arena {
         const listen = { host: '127.0.0.1', port: 0 }
         const identities = [identity, { ...target, port }]
         const asks = target.peerId
-        this.slowPeers.push(await LoadPeer.start({ clock, rng }, { key, listen, identities, asks, blobs: this.#recent }))
+        this.slowPeers.push(
+          await LoadPeer.start({ clock, rng }, { key, listen, identities, asks, blobs: this.#recent })
+        )
       }
     }
     for (const { key, identity } of this.#load.slice(0, this.#plan.peers)) {
@@ -195,10 +204,13 @@ export class Arena {
     readonly consecutive: () => Height | undefined
   }): Promise<void> {
     const { clock } = this.#components
+    const { chunkBytes = [OPEN_BYTES / OPEN_BLOCKS.least] } = use.shape
+    const bytes = chunkBytes.reduce((sum, length) => sum + length, 0)
+    const open = Math.min(OPEN_BLOCKS.most, Math.max(OPEN_BLOCKS.least, Math.floor(OPEN_BYTES / bytes)))
     const gated: BlockSource = gate(this.#source(use.shape), async () => {
       while (!use.signal.aborted && this.fed.length > 0) {
-        const behind = (this.newest ?? 0) - (use.consecutive() ?? (this.newest ?? 0) - OPEN_BLOCKS)
-        if (behind < OPEN_BLOCKS) return
+        const behind = (this.newest ?? 0) - (use.consecutive() ?? (this.newest ?? 0) - open)
+        if (behind < open) return
         await sleep(clock, POLL_MS, use.signal).catch(() => undefined)
       }
     })
@@ -264,7 +276,7 @@ export class Arena {
 
   #source(shape: Shape): BlockSource {
     const { seed } = this.#plan.options
-    const inner = syntheticSource({ ...shape, seed: seed + this.#next }, this.#next)
+    const inner = syntheticSource({ ...shape, seed: seed + this.#next, atOnce: true }, this.#next)
     const made = this.#made
     const recent = this.#recent
     return {
@@ -273,7 +285,10 @@ export class Arena {
         for await (const block of inner.blocks()) {
           const blobs = carBlobs(block.car)
           for (const blob of blobs) recent.put(blob)
-          made.set(block.height, blobs.map(({ cid, bytes }) => ({ cid, size: bytes.length })))
+          made.set(
+            block.height,
+            blobs.map(({ cid, bytes }) => ({ cid, size: bytes.length }))
+          )
           yield block
         }
       }

@@ -1,4 +1,11 @@
-import { blobFromHashed, type Blob, BlobCid, CID_LENGTH, DIGEST_LENGTH, type DigestKey } from '../../model/index.ts'
+import {
+  blobFromHashed,
+  type Blob,
+  type BlobCid,
+  CID_LENGTH,
+  DIGEST_LENGTH,
+  type DigestKey
+} from '../../model/index.ts'
 import { readVarint } from '../../util/index.ts'
 import { LabError } from '../errors.ts'
 
@@ -12,7 +19,8 @@ export function carBlobs(car: Uint8Array): Blob[] {
     if (length === undefined || length === null || length.next + length.value > car.length)
       throw new LabError('bad-source', `the CAR breaks off at byte ${at}`)
     const section = car.subarray(length.next, length.next + length.value)
-    if (!header) blobs.push(blobFromHashed(section.slice(CID_LENGTH - DIGEST_LENGTH, CID_LENGTH), section.subarray(CID_LENGTH)))
+    if (!header)
+      blobs.push(blobFromHashed(section.slice(CID_LENGTH - DIGEST_LENGTH, CID_LENGTH), section.subarray(CID_LENGTH)))
     header = false
     at = length.next + length.value
   }
@@ -66,11 +74,13 @@ const MAX_KNOWN = 500_000
 export class Catalogue {
   readonly #blobs: KnownBlob[] = []
   readonly #heights: number[] = []
+  readonly #blocks: (readonly KnownBlob[])[] = []
   #bytes = 0
 
   add(height: number, blobs: readonly KnownBlob[]): void {
     if (this.#blobs.length >= MAX_KNOWN) return
     this.#heights.push(height)
+    this.#blocks.push(blobs)
     for (const blob of blobs) {
       this.#blobs.push(blob)
       this.#bytes += blob.size
@@ -79,6 +89,11 @@ export class Catalogue {
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** The blobs of each block, root first. */
+  get blocks(): readonly (readonly KnownBlob[])[] {
+    return this.#blocks
   }
 
   get blobCount(): number {

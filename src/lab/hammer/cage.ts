@@ -118,7 +118,7 @@ async function makeIn(version: 'v1' | 'v2', parent: string, limitBytes: number):
     // Swap would hide what a limit is to show; where there is none, or it is not counted, the file is not there.
     if (version === 'v2') await writeFile(join(directory, 'memory.swap.max'), '0').catch(() => undefined)
     const cage = new Cage(version, directory)
-    if (!(await cage.oomKills() >= 0)) throw new Error(`${directory} does not count kills`)
+    if (!((await cage.oomKills()) >= 0)) throw new Error(`${directory} does not count kills`)
     return cage
   } catch (error) {
     await rmdir(directory).catch(() => undefined)

@@ -66,18 +66,24 @@ export class CallChain {
    * Sends one message down the chain; resolves when it is at the end, or lost on the way. Each hop is counted with its latency; the
    * first from when the message is asked for, which includes that the target has to get it.
    */
-  async send(message: KnownBlob, use: { readonly first?: Tally; readonly tally: Tally; readonly signal: AbortSignal }): Promise<boolean> {
+  async send(
+    message: KnownBlob,
+    use: { readonly first?: Tally; readonly tally: Tally; readonly signal: AbortSignal }
+  ): Promise<boolean> {
     const late = new AbortController()
     const timer = this.#clock.setTimer(HOP_LIMIT_MS, () => late.abort(new Error('late')))
     const signal = AbortSignal.any([use.signal, late.signal])
     const startedAt = this.#clock.now()
     const arrivals = this.#hops.map(({ peer, blobs }, at) => {
       const source = at === 0 ? this.#head : peer
-      return source.session('hot').fetch(message.cid, { signal }).then((blob) => {
-        blobs.put(blob)
-        peer.exchange.notifyNewBlobs([blob.cid])
-        return this.#clock.now()
-      })
+      return source
+        .session('hot')
+        .fetch(message.cid, { signal })
+        .then((blob) => {
+          blobs.put(blob)
+          peer.exchange.notifyNewBlobs([blob.cid])
+          return this.#clock.now()
+        })
     })
     const times = await Promise.all(arrivals.map((arrival) => arrival.catch(() => undefined)))
     timer.cancel()

@@ -118,7 +118,9 @@ async function look(components: ForeignComponents, target: ForeignTarget, signal
         const url = `http://${target.apiAddress}/v1/execution-data/${height}?format=json`
         catalogue.add(
           height,
-          blobsOf(await withDeadline(clock, { ms: DESCRIBE_LIMIT_MS, signal }, (until) => http.json(url, { signal: until })))
+          blobsOf(
+            await withDeadline(clock, { ms: DESCRIBE_LIMIT_MS, signal }, (until) => http.json(url, { signal: until }))
+          )
         )
       } catch (error) {
         why = messageOf(error)
@@ -136,4 +138,3 @@ function blobsOf(value: unknown): { readonly cid: BlobCid; readonly size: number
     return cid === undefined ? [] : [{ cid, size: Number(blob?.size ?? 0) }]
   })
 }
-

@@ -17,14 +17,14 @@ import { verifyBlocks } from '../localnet/verdict.ts'
 import { ApiClient } from './api-client.ts'
 import { Arena } from './arena.ts'
 import { Catalogue } from './blobs.ts'
-import { Cage, makeCage } from './cage.ts'
-import type { Mode } from './modes/mode.ts'
-import { MODES } from './modes/index.ts'
+import { type Cage, makeCage } from './cage.ts'
+import type { Mode } from './mode.ts'
+import { MODES } from './modes.ts'
 import { type HammerOptions, loadOf, sizeOf } from './options.ts'
 import { HammerProgress } from './progress.ts'
 import type { HammerReport, RecoveryReport } from './report.ts'
 import { openForeign } from './foreign.ts'
-import { Stage } from './stage.ts'
+import { chunksOf, Stage } from './stage.ts'
 import type { Target } from './target.ts'
 import { TargetWatch } from './watch.ts'
 
@@ -46,11 +46,14 @@ const RECOVERY_LIMIT_MS = 30_000
 /** Blocks that are compared at the end; of more, as many are picked evenly. */
 const MOST_COMPARED = 200
 const CATCH_UP_LIMIT_MS = 120_000
+const WARM_UP_BYTES = 16 * 1_048_576
+const WARM_UP = chunksOf(8, 256 * 1_024)
 
 interface Surroundings {
   readonly arena: Arena | undefined
   readonly target: Target
   readonly peers: Stage['parts']['peers']
+  readonly listed?: readonly string[]
   close(): Promise<readonly string[]>
 }
 
@@ -131,7 +134,8 @@ export class Hammer {
     if (options.against !== undefined) return openForeign(common, { options, signal })
     const counts = this.#mode.peers(loadOf(options), options)
     const history = await this.#mode.history?.(options, { signal, note })
-    const plan = { options, ...counts, ...(history === undefined ? {} : history) }
+    const made = history === undefined ? {} : { history: history.history, firstHeight: history.firstHeight }
+    const plan = { options, ...counts, ...made }
     const arena = await Arena.prepare({ ...common, initNode, ingest, launcher, cage: this.#cage }, plan)
     const close = async (): Promise<readonly string[]> => {
       const reasons = await arena.close()
@@ -145,7 +149,7 @@ export class Hammer {
       await close()
       throw error
     }
-    return { arena, target: arena.target, peers: arena.peers, close }
+    return { arena, target: arena.target, peers: arena.peers, listed: history?.lines ?? [], close }
   }
 
   #watch({ target, arena }: Surroundings): TargetWatch {
@@ -154,7 +158,7 @@ export class Hammer {
 
   #stage(around: Surroundings, use: { readonly watch: TargetWatch; readonly signal: AbortSignal }): Stage {
     const { clock, note } = this.#components
-    const { arena, target, peers } = around
+    const { arena, target, peers, listed = [] } = around
     const load = loadOf(this.#options)
     return new Stage({
       options: this.#options,
@@ -169,6 +173,7 @@ export class Hammer {
       arena,
       peers,
       slowPeers: arena?.slowPeers ?? [],
+      listed,
       note
     })
   }
@@ -176,10 +181,13 @@ export class Hammer {
   async #go(stage: Stage): Promise<void> {
     const { watch, signal, note } = stage.parts
     const { quietMs } = this.#options
-    await this.#mode.prepare?.(stage)
+    // What the first blocks bring to life is there before anything is measured.
+    if (stage.parts.arena !== undefined && this.#mode.history === undefined)
+      await stage.fill(WARM_UP_BYTES, WARM_UP, 'warm-up')
     note(`leaving the target alone for ${quietMs / 1000} s`)
     await stage.pause(quietMs)
     this.#seen.idle = watch.recent(Math.min(IDLE_MS, quietMs))
+    await this.#mode.prepare?.(stage)
     await this.#mode.run(stage)
     if (signal.aborted) this.#reasons.push('interrupted')
     this.#seen.recovery = await this.#recover(stage)
@@ -211,11 +219,16 @@ export class Hammer {
     const signal = parts.signal.aborted ? AbortSignal.timeout(CATCH_UP_LIMIT_MS) : parts.signal
     await arena.synced({ limitMs: CATCH_UP_LIMIT_MS, signal, consecutive: stage.consecutive })
     const step = Math.max(1, arena.fed.length / MOST_COMPARED)
-    const picked = Array.from({ length: Math.min(MOST_COMPARED, arena.fed.length) }, (_, at) => arena.fed[Math.floor(at * step)])
+    const picked = Array.from(
+      { length: Math.min(MOST_COMPARED, arena.fed.length) },
+      (_, at) => arena.fed[Math.floor(at * step)]
+    )
     const fed = picked.filter((block) => block !== undefined)
     note(`comparing ${fed.length} of ${arena.fed.length} blocks`)
     const nodes = [arena.target.node]
-    this.#reasons.push(...(await verifyBlocks({ clock, http: this.#http }, nodes, { fed, signal, onProgress: () => {} })))
+    this.#reasons.push(
+      ...(await verifyBlocks({ clock, http: this.#http }, nodes, { fed, signal, onProgress: () => {} }))
+    )
   }
 
   #fail(error: unknown): void {
@@ -225,7 +238,10 @@ export class Hammer {
     if (Array.isArray(lines)) for (const line of lines) this.#components.note(`  | ${String(line)}`)
   }
 
-  #judge(watch: TargetWatch | undefined, target: { readonly restarts: number; readonly oomKills: number | null }): void {
+  #judge(
+    watch: TargetWatch | undefined,
+    target: { readonly restarts: number; readonly oomKills: number | null }
+  ): void {
     const { lagLimit } = this.#mode
     const lag = watch?.lagMax ?? 0
     if (target.oomKills !== null && target.oomKills > 0)
@@ -263,7 +279,10 @@ export class Hammer {
         node: process.version,
         platform: `${process.platform}-${process.arch}`
       },
-      limits: { memoryBytes: this.#cage === undefined ? null : (options.memoryBytes ?? null), cgroup: this.#cage?.version ?? null },
+      limits: {
+        memoryBytes: this.#cage === undefined ? null : (options.memoryBytes ?? null),
+        cgroup: this.#cage?.version ?? null
+      },
       load: { connections, rate, sizeBytes: sizeOf(options) },
       wallSeconds: (clock.now() - this.#startedAtMs) / 1000,
       target: {

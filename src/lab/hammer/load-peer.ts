@@ -91,16 +91,16 @@ export class LoadPeer {
     // As if the one it asks were the source of everything: nobody else is ever asked.
     const directory: PeerDirectory = { access: [host.peerId], execution: [asks] }
     const exchange = createExchange({
-        network,
-        blocks: blobs,
-        requestFilter: (peer) => table.mayRequest(peer),
-        peerDirectory: () => directory,
-        selfPeer: host.peerId,
-        clock,
-        rng,
-        logger: silentLogger,
-        register
-      })
+      network,
+      blocks: blobs,
+      requestFilter: (peer) => table.mayRequest(peer),
+      peerDirectory: () => directory,
+      selfPeer: host.peerId,
+      clock,
+      rng,
+      logger: silentLogger,
+      register
+    })
     const announce =
       onAnnounced === undefined
         ? undefined
@@ -130,7 +130,10 @@ export class LoadPeer {
   }
 
   /** Waits for a connection. Throws LabError `not-ready`, or the signal's reason. */
-  async connected(peer: PeerIdText, options: { readonly limitMs: number; readonly signal: AbortSignal }): Promise<void> {
+  async connected(
+    peer: PeerIdText,
+    options: { readonly limitMs: number; readonly signal: AbortSignal }
+  ): Promise<void> {
     const until = this.#clock.now() + options.limitMs
     while (!this.isConnectedTo(peer)) {
       if (this.#clock.now() > until) {

@@ -42,12 +42,18 @@ export async function fetchBlob(
 }
 
 /** A peer that pages blobs in at random, one after the other. */
-export async function readBlobs(parts: LoadParts, peer: LoadPeer, use: { tally: Tally; signal: AbortSignal }): Promise<void> {
+export async function readBlobs(
+  parts: LoadParts,
+  peer: LoadPeer,
+  use: { tally: Tally; signal: AbortSignal }
+): Promise<void> {
   const { clock, rng, catalogue } = parts
   while (!use.signal.aborted) {
     const blob = catalogue.blobAt(rng.next())
     const outcome =
-      blob === undefined ? undefined : await counted(parts, use, () => fetchBlob(parts, peer, { blob, signal: use.signal }))
+      blob === undefined
+        ? undefined
+        : await counted(parts, use, () => fetchBlob(parts, peer, { blob, signal: use.signal }))
     if (outcome?.kind !== 'ok') await sleep(clock, DOWN_PAUSE_MS, use.signal).catch(() => undefined)
   }
 }
@@ -66,7 +72,11 @@ function pathOf({ rng, catalogue }: LoadParts): string | undefined {
 }
 
 /** A client of the HTTP interface, one request after the other. */
-export async function readApi(parts: LoadParts, client: ApiClient, use: { tally: Tally; signal: AbortSignal }): Promise<void> {
+export async function readApi(
+  parts: LoadParts,
+  client: ApiClient,
+  use: { tally: Tally; signal: AbortSignal }
+): Promise<void> {
   const { clock, target } = parts
   while (!use.signal.aborted) {
     const path = pathOf(parts)

@@ -165,10 +165,7 @@ function combinations(o: HammerOptions): Check[] {
       !running || o.memoryBytes === undefined,
       '--memory cannot be set for a node that runs already: start it in a cgroup, or leave --against out'
     ],
-    [
-      o.mode !== 'calls' || (o.sizeBytes ?? MIB) <= MIB,
-      '--size of calls must be 1MiB at most: a message is a blob'
-    ]
+    [o.mode !== 'calls' || (o.sizeBytes ?? MIB) <= MIB, '--size of calls must be 1MiB at most: a message is a blob']
   ]
 }
 

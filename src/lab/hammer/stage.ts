@@ -25,10 +25,17 @@ export interface StageParts {
   readonly arena: Arena | undefined
   readonly peers: readonly LoadPeer[]
   readonly slowPeers: readonly LoadPeer[]
+  /** Lines of blocks that the execution node holds already. */
+  readonly listed: readonly string[]
   readonly note: (line: string) => void
   /** Ends the run. */
   readonly signal: AbortSignal
 }
+
+/** So many chunks of about that length: the blocks of a load that is to weigh something. */
+export const chunksOf = (count: number, bytes: number): Shape => ({
+  chunkBytes: Array.from({ length: count }, () => bytes)
+})
 
 export type Figures = PhaseReport['figures']
 
@@ -90,9 +97,9 @@ export class Stage {
   }
 
   /** Fills the target's store up to so many bytes, as fast as it syncs. */
-  async fill(bytes: number, shape: Shape): Promise<void> {
+  async fill(bytes: number, shape: Shape, name = 'fill'): Promise<void> {
     const { catalogue } = this.parts
-    await this.phase('fill', async (tally) => {
+    await this.phase(name, async (tally) => {
       const before = catalogue.bytes
       const full = new AbortController()
       const stop = this.arena.onBlock(({ blobs }) => {

@@ -37,7 +37,8 @@ export function renderHammer(report: HammerReport): string {
     `  restarts ${target.restarts}, killed by the kernel ${target.oomKills ?? '-'}, sync lag at most ${target.syncLagMax ?? '-'} blocks, longest pause of syncing ${ms(target.syncPauseMsMax)}, memory back ${back}`,
     ...report.phases.flatMap((phase) => phaseLines(phase)),
     ...(report.slopes ?? []).map(
-      ({ name, unit, perHour, ci95: [low, high] }) => `  ${name}: ${perHour.toPrecision(3)} ${unit} an hour (95 %: ${low.toPrecision(3)} to ${high.toPrecision(3)})`
+      ({ name, unit, perHour, ci95: [low, high] }) =>
+        `  ${name}: ${perHour.toPrecision(3)} ${unit} an hour (95 %: ${low.toPrecision(3)} to ${high.toPrecision(3)})`
     )
   ]
   return `${lines.join('\n')}\n`

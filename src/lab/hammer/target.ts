@@ -136,7 +136,9 @@ export class ForeignTarget implements Target {
       parts.http.json(where, { signal })
     ).catch((cause: unknown) => {
       const hint = 'is it a sealsync node, and is --metrics-address its metrics listener?'
-      throw new LabError('bad-target', `${where} does not answer as a node does (${messageOf(cause)}): ${hint}`, { cause })
+      throw new LabError('bad-target', `${where} does not answer as a node does (${messageOf(cause)}): ${hint}`, {
+        cause
+      })
     })
     const { peerId, profile } = (value ?? {}) as { peerId?: unknown; profile?: unknown }
     if (typeof peerId !== 'string' || peerId === '' || typeof profile !== 'string') {

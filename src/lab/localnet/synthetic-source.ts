@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { defaultExecutionDataOptions, encodeBlockInTurns, writeCar } from '../../execution-data/index.ts'
+import { defaultExecutionDataOptions, encodeBlock, encodeBlockInTurns, writeCar } from '../../execution-data/index.ts'
 import { BlobCid, type BlockId, type Height, MAX_BLOB_BYTES } from '../../model/index.ts'
 import { concatBytes, seededRng } from '../../util/index.ts'
 import type { LocalnetOptions } from '../options.ts'
@@ -9,10 +9,18 @@ import type { BlockSource, SourceBlock } from './source.ts'
 /** Where a chain that is all synthetic begins. */
 export const SYNTHETIC_FIRST_HEIGHT = 1_000_000
 
-export type SyntheticShape = Pick<LocalnetOptions, 'seed' | 'blobSize' | 'blobsPerBlock'>
+export interface SyntheticShape extends Pick<LocalnetOptions, 'seed' | 'blobSize' | 'blobsPerBlock'> {
+  /** About the length of each chunk: much cheaper to make than blobs of an exact size. */
+  readonly chunkBytes?: readonly number[]
+  /** Each block is encoded in one turn of the event loop: where that is full, a block in hundreds of turns takes seconds. */
+  readonly atOnce?: boolean
+}
+
+/** Blocks that are not all alike: the shape of the n-th. */
+type VaryingShape = { readonly seed: number; readonly shapeOf: (at: number) => Omit<SyntheticShape, 'seed'> }
 
 /** Blocks without end, made of the seed alone: of mixed sizes, or all of the blobs that `shape` asks for. */
-export function syntheticSource(shape: SyntheticShape, firstHeight: Height): BlockSource {
+export function syntheticSource(shape: SyntheticShape | VaryingShape, firstHeight: Height): BlockSource {
   return {
     name: 'synthetic',
     firstHeight,
@@ -22,7 +30,10 @@ export function syntheticSource(shape: SyntheticShape, firstHeight: Height): Blo
       let parent: BlockId | undefined
       for (let height = firstHeight; ; height += 1) {
         const place = { seed: shape.seed, height, ...(parent === undefined ? {} : { parent }) }
-        const block = await makeBlock({ ...place, ...sizeOf(shape, () => mixedSize(rng)) })
+        const block = await makeBlock({
+          ...place,
+          ...sizeOf(shaped(shape, height - firstHeight), () => mixedSize(rng))
+        })
         parent = block.blockId
         yield block
       }
@@ -30,16 +41,28 @@ export function syntheticSource(shape: SyntheticShape, firstHeight: Height): Blo
   }
 }
 
-type SyntheticSize = { readonly sizeBytes: number } | { readonly blobSize: number; readonly blobsPerBlock: number }
+type SyntheticSize =
+  | { readonly sizeBytes: number }
+  | { readonly chunkBytes: readonly number[] }
+  | { readonly blobSize: number; readonly blobsPerBlock: number }
 
-function sizeOf({ blobSize, blobsPerBlock }: SyntheticShape, mixed: () => number): SyntheticSize {
+const shaped = (shape: SyntheticShape | VaryingShape, at: number): Omit<SyntheticShape, 'seed'> =>
+  'shapeOf' in shape ? shape.shapeOf(at) : shape
+
+function sizeOf(
+  { blobSize, blobsPerBlock, chunkBytes }: Omit<SyntheticShape, 'seed'>,
+  mixed: () => number
+): SyntheticSize {
+  if (chunkBytes !== undefined) return { chunkBytes }
   if (blobSize === undefined && blobsPerBlock === undefined) return { sizeBytes: mixed() }
   return { blobSize: blobSize ?? MAX_BLOB_BYTES, blobsPerBlock: blobsPerBlock ?? 1 }
 }
 
-async function makeBlock(options: SyntheticBlockOptions): Promise<SourceBlock> {
+async function makeBlock(options: SyntheticBlockOptions, atOnce: boolean): Promise<SourceBlock> {
   const content = syntheticBlock(options)
-  const { executionDataId, blobs, manifest } = await encodeBlockInTurns(content, defaultExecutionDataOptions)
+  const { executionDataId, blobs, manifest } = atOnce
+    ? encodeBlock(content, defaultExecutionDataOptions)
+    : await encodeBlockInTurns(content, defaultExecutionDataOptions)
   const parts: Uint8Array[] = []
   for await (const part of writeCar(BlobCid.fromExecutionDataId(executionDataId), blobs)) parts.push(part)
   const car = concatBytes(parts)

@@ -3,7 +3,7 @@ import { type Benchmark, compare } from '../harness/bench.ts'
 import { prefixed } from '../harness/herd-run.ts'
 import { type HostilePlan, runHostile } from '../harness/hostile-run.ts'
 import { atMost, type Figures, type Goal } from '../harness/report.ts'
-import { HOSTILE_MODES } from '../peers/attacks.ts'
+import { HOSTILE_MODES } from '#src/lab/hammer/attacks.ts'
 
 const MIB = 1_048_576
 /** What a peer gone bad may cost its target in resident memory, and everybody in their slowest deliveries. */

@@ -1,6 +1,6 @@
 /** This project's peer, until it is told to go bad; see README.md. */
-import { Attack } from './attack.ts'
-import { HOSTILE_MODES } from './attacks.ts'
+import { Attack } from '#src/lab/hammer/attack.ts'
+import { HOSTILE_MODES } from '#src/lab/hammer/attacks.ts'
 import type { AttackInput, CalmOutput } from './commands.ts'
 import { serveLines } from './line-protocol.ts'
 import { close, commands, peer } from './sealsync-node.ts'

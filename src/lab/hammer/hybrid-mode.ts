@@ -1,9 +1,9 @@
-import { Tally } from '../tally.ts'
-import type { Stage } from '../stage.ts'
-import { callsBeside, startChain } from './calls.ts'
-import { fanOut, makeObject } from './fanout.ts'
+import { Tally } from './tally.ts'
+import { chunksOf, type Stage } from './stage.ts'
+import { callsBeside, startChain } from './calls-mode.ts'
+import { fanOut, makeObject } from './fanout-mode.ts'
 import type { Mode } from './mode.ts'
-import { readers } from './read.ts'
+import { readers } from './read-mode.ts'
 
 type Load = (signal: AbortSignal) => Promise<void>
 
@@ -58,7 +58,7 @@ export const hybrid: Mode = {
   lagLimit: 2,
   recovers: true,
   async prepare(stage) {
-    await stage.fill(stage.parts.sizeBytes, { blobSize: 256 * 1_024, blobsPerBlock: 8 })
+    await stage.fill(stage.parts.sizeBytes, chunksOf(8, 256 * 1_024))
   },
   run: (stage) => mixed(stage, stage.parts.options.forMs)
 }

@@ -1,22 +1,23 @@
 import { randomBytes } from 'node:crypto'
-import type { Connection, Stream } from '@libp2p/interface'
-import { MessageDecoder } from '#src/exchange/message/decoder.ts'
 import {
+  CID_V0,
+  defaultExchangeOptions,
   encodeBlocks,
   encodeCancel,
   encodeControl,
   encodePresence,
-  encodeWantBlock
-} from '#src/exchange/message/encoder.ts'
-import { CID_V0, type WantEntry } from '#src/exchange/message/types.ts'
-import { defaultExchangeOptions } from '#src/exchange/options.ts'
-import { concatBytes, varintLength, writeVarint } from '#src/util/index.ts'
-import { type Attack, type HostileMode, PROTOCOL, sendAll } from './attack.ts'
+  encodeWantBlock,
+  MessageDecoder,
+  type WantEntry
+} from '../../exchange/index.ts'
+import { concatBytes, varintLength, writeVarint } from '../../util/index.ts'
+import { type Attack, type Connection, type HostileMode, PROTOCOL, sendAll, type Stream } from './attack.ts'
 
 const MIB = 1_048_576
 const ENTRIES = 1024
 const STREAMS_PER_SECOND = 1000
 const DRIBBLING_STREAMS = 200
+const LIE_BYTES = 2 ** 40
 
 const cidOf = (digest: Uint8Array): Uint8Array => concatBytes([Uint8Array.of(0x12, 0x20), digest])
 const fromHex = (digest: string): Uint8Array => cidOf(Buffer.from(digest, 'hex'))
@@ -211,6 +212,28 @@ function halfBlocks(attack: Attack): Promise<void> {
   })
 }
 
+/** Says that a message of a tebibyte follows, and sends as much of it as is taken. */
+async function lengthLie(attack: Attack): Promise<void> {
+  const head = new Uint8Array(varintLength(LIE_BYTES))
+  writeVarint(head, 0, LIE_BYTES)
+  while (attack.running) {
+    const stream = await attack.stream()
+    if (stream === undefined || !(await sendAll(stream, head))) return
+    attack.done += 1
+    while (attack.running && (await sendAll(stream, junk.subarray(0, 65_536))));
+    await attack.pause(10)
+  }
+}
+
+/** Answers each want with bytes that are not what was wanted: to everybody. */
+function corrupt(attack: Attack): Promise<void> {
+  return answer(attack, ({ connection, entry, write }) => {
+    if (entry.wantType !== 'block') return
+    attack.done += 1
+    write(connection, junk)
+  })
+}
+
 interface RawMuxer {
   createStream(): Promise<Stream>
 }
@@ -248,5 +271,7 @@ export const HOSTILE_MODES: Readonly<Record<string, HostileMode>> = {
   dribble,
   'have-and-silence': haveAndSilence,
   'half-blocks': halfBlocks,
+  corrupt,
+  'length-lie': lengthLie,
   negotiation
 }

@@ -1,6 +1,16 @@
-import type { Height } from '../../../model/index.ts'
-import type { HammerOptions, LoadLevel } from '../options.ts'
-import type { Stage } from '../stage.ts'
+import type { Height } from '../../model/index.ts'
+import type { HammerOptions, LoadLevel } from './options.ts'
+import type { Stage } from './stage.ts'
+
+/** Blocks that were made before the run. */
+export interface ModeHistory {
+  /** A data directory with their blobs and indexes. */
+  readonly history: string
+  readonly firstHeight: Height
+  /** Their lines of the block list, not yet given to anybody. */
+  readonly lines: readonly string[]
+  remove(): Promise<void>
+}
 
 /** What a mode needs of the network, and what it does. */
 export interface Mode {
@@ -10,7 +20,7 @@ export interface Mode {
   history?(
     options: HammerOptions,
     context: { readonly signal: AbortSignal; readonly note: (line: string) => void }
-  ): Promise<{ readonly history: string; readonly firstHeight: Height; remove(): Promise<void> }>
+  ): Promise<ModeHistory>
   /** Before the target is left alone for its idle figures. */
   prepare?(stage: Stage): Promise<void>
   run(stage: Stage): Promise<void>

@@ -1,24 +1,26 @@
-import type { MadeBlock } from '../arena.ts'
-import type { LoadPeer } from '../load-peer.ts'
-import { counted, fetchBlob } from '../load.ts'
-import type { Stage } from '../stage.ts'
-import type { Tally } from '../tally.ts'
+import type { MadeBlock } from './arena.ts'
+import type { LoadPeer } from './load-peer.ts'
+import { counted, fetchBlob } from './load.ts'
+import { chunksOf, type Stage } from './stage.ts'
+import type { Tally } from './tally.ts'
 import type { Mode } from './mode.ts'
 
 const MIB = 1_048_576
+/** A chunk of about that length fits one blob. */
+const CHUNK = 1_000_000
 /** What resident memory may rise by, besides the object itself. */
 const ABOVE_OBJECT_BYTES = 12 * MIB
 /** Objects one after the other. */
 const TIMES = 3
 
-/** Has the target sync an object of so many bytes, as one block of blobs of 1 MiB. */
+/** Has the target sync an object of so many bytes, as one block of blobs of about 1 MB. */
 export async function makeObject(stage: Stage, bytes: number): Promise<MadeBlock> {
   let made: MadeBlock | undefined
   const stop = stage.onBlock((block) => {
     made = block
   })
   try {
-    await stage.push({ shape: { blobSize: Math.min(MIB, bytes), blobsPerBlock: Math.ceil(bytes / MIB) }, blocks: 1 })
+    await stage.push({ shape: chunksOf(Math.ceil(bytes / CHUNK), Math.min(CHUNK, bytes)), blocks: 1 })
   } finally {
     stop()
   }
@@ -63,8 +65,15 @@ export const fanout: Mode = {
         const above = (await watch.peakSince()) - before
         const aboveObject = above - sizeBytes
         if (aboveObject > ABOVE_OBJECT_BYTES)
-          stage.reasons.push(`fan-out ${time} took ${above} bytes, ${aboveObject} more than the object: more than ${ABOVE_OBJECT_BYTES}`)
-        return { recipients: peers.length + slowPeers.length, slow: slowPeers.length, rssBefore: before, rssRise: above }
+          stage.reasons.push(
+            `fan-out ${time} took ${above} bytes, ${aboveObject} more than the object: more than ${ABOVE_OBJECT_BYTES}`
+          )
+        return {
+          recipients: peers.length + slowPeers.length,
+          slow: slowPeers.length,
+          rssBefore: before,
+          rssRise: above
+        }
       })
     }
   }

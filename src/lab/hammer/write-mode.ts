@@ -1,5 +1,8 @@
 import type { Mode } from './mode.ts'
+import { chunksOf } from './stage.ts'
 
+/** A chunk of about that length fits one blob of 1 MiB. */
+const MOST_CHUNK = 1_000_000
 /** Syncing stands still no longer than this while blocks are waiting. */
 const LONGEST_PAUSE_MS = 2_000
 
@@ -12,13 +15,16 @@ export const write: Mode = {
     await stage.phase('write', async (tally) => {
       const madeAt = new Map<number, number>()
       const { clock } = stage.parts
-      const blobSize = Math.min(sizeBytes, 1_048_576)
-      const shape = { blobSize, blobsPerBlock: Math.ceil(sizeBytes / blobSize) }
+      const count = Math.ceil(sizeBytes / MOST_CHUNK)
+      const shape = chunksOf(count, Math.round(sizeBytes / count))
       let bytes = 0
       const sizes = new Map<number, number>()
       const stop = stage.onBlock(({ height, blobs }) => {
         madeAt.set(height, clock.now())
-        sizes.set(height, blobs.reduce((sum, { size }) => sum + size, 0))
+        sizes.set(
+          height,
+          blobs.reduce((sum, { size }) => sum + size, 0)
+        )
       })
       const settle = (): void => {
         for (const [height, at] of madeAt) {
@@ -49,7 +55,8 @@ export const write: Mode = {
         watch.counting = false
       }
       const pause = watch.pauseMaxMs ?? 0
-      if (pause > LONGEST_PAUSE_MS) stage.reasons.push(`syncing stood still for ${pause} ms: more than ${LONGEST_PAUSE_MS}`)
+      if (pause > LONGEST_PAUSE_MS)
+        stage.reasons.push(`syncing stood still for ${pause} ms: more than ${LONGEST_PAUSE_MS}`)
       return { bytesPerSecond: Math.round((bytes * 1000) / (clock.now() - startedAt)), longestPauseMs: pause }
     })
   }

@@ -1,9 +1,29 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import type { Connection, Libp2p, Stream } from '@libp2p/interface'
-import type { Exchange } from '#src/exchange/index.ts'
-import type { AttackInput, CalmOutput } from './commands.ts'
+import { EXECUTION_DATA_PREFIX, type Exchange } from '../../exchange/index.ts'
+import type { Host } from '../../p2p/index.ts'
+import { sleep, systemClock } from '../../util/index.ts'
 
-export const PROTOCOL = 'execution-data-service/ipfs/bitswap/1.2.0'
+export const PROTOCOL = `${EXECUTION_DATA_PREFIX}/ipfs/bitswap/1.2.0`
+
+/** libp2p's own, as the host has them. */
+type Libp2p = Host['libp2p']
+export type Connection = ReturnType<Libp2p['getConnections']>[number]
+export type Stream = Awaited<ReturnType<Connection['newStream']>>
+
+export interface AttackInput {
+  /** Whom it is aimed at; what goes wrong in an answer goes wrong for everybody. */
+  readonly target: string
+  /** Digests of blobs that the target has, hex. */
+  readonly cids: readonly string[]
+}
+
+export interface AttackOutput {
+  /** What it did: wants, messages, streams, blocks or words, whichever its mode counts. */
+  readonly done: number
+  /** How often it had to wait for a connection. */
+  readonly shutOut: number
+}
+
+const pause = (ms: number): Promise<void> => sleep(systemClock, ms)
 
 /** One turn of an attack; it is called again as long as the attack lasts. Rejects when the connection is cut. */
 export type HostileMode = (attack: Attack) => Promise<void>
@@ -49,7 +69,7 @@ export class Attack {
     this.#ended = this.#run()
   }
 
-  async stop(): Promise<CalmOutput> {
+  async stop(): Promise<AttackOutput> {
     this.#running = false
     await this.#ended
     return { done: this.done, shutOut: this.#shutOut }

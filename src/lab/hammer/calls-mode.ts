@@ -1,24 +1,37 @@
-import { CallChain } from '../chain.ts'
-import type { Stage } from '../stage.ts'
-import { Tally } from '../tally.ts'
+import { CallChain } from './chain.ts'
+import { chunksOf, type Stage } from './stage.ts'
+import { Tally } from './tally.ts'
 import type { Mode } from './mode.ts'
 
 type Load = (signal: AbortSignal) => Promise<void>
 
+/** A chunk of about that length fits one blob of 1 MiB. */
+const MOST_CHUNK = 1_000_000
 const HOP_MS = 60
 const MESSAGES_PER_SECOND = 200
 /** Messages of the second phase: what counts there is their number. */
 const SMALL_BYTES = 4_096
+/** So many to a block: a block is durable before it is announced, and a disk does some dozens a second. */
+const SMALL_COUNT = 16
 
-/** Sends the largest blob of each announced block down a chain, beside whatever else goes on. */
-export function callsBeside(stage: Stage, chain: CallChain, use: { readonly first?: Tally; readonly tally: Tally }): Load {
+interface ChainUse {
+  /** Counts the hop through the target, when it is to be apart. */
+  readonly first?: Tally
+  readonly tally: Tally
+  /** Blobs of a block that are sent, the largest first; default 1. */
+  readonly messages?: number
+}
+
+/** Sends the largest blobs of each announced block down a chain, beside whatever else goes on. */
+export function callsBeside(stage: Stage, chain: CallChain, use: ChainUse): Load {
   return async (signal) => {
     const under = new Set<Promise<unknown>>()
     const stop = stage.arena.onAnnounced(({ blobs }) => {
-      const message = blobs.toSorted((a, b) => b.size - a.size)[0]
-      if (message === undefined) return
-      const sent = chain.send(message, { ...use, signal }).finally(() => under.delete(sent))
-      under.add(sent)
+      const largest = blobs.toSorted((a, b) => b.size - a.size)
+      for (const message of largest.slice(0, use.messages ?? 1)) {
+        const sent = chain.send(message, { ...use, signal }).finally(() => under.delete(sent))
+        under.add(sent)
+      }
     })
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
     stop()
@@ -37,7 +50,7 @@ async function latency(stage: Stage, chain: CallChain): Promise<void> {
   const { load, options, sizeBytes } = stage.parts
   const first = new Tally()
   const phase = await stage.phase('latency', async (tally) => {
-    const shape = { blobSize: sizeBytes, blobsPerBlock: 1 }
+    const shape = chunksOf(1, Math.min(sizeBytes, MOST_CHUNK))
     await stage.during(options.forMs / 2, [
       (signal) => stage.arena.feed({ shape, rate: load.rate, signal }),
       callsBeside(stage, chain, { first, tally })
@@ -58,17 +71,19 @@ async function messages(stage: Stage, chain: CallChain): Promise<void> {
   await stage.phase('messages', async (tally) => {
     const startedAt = clock.now()
     await stage.during(options.forMs / 2, [
-      (signal) => stage.push({ shape: { blobSize: SMALL_BYTES, blobsPerBlock: 1 }, signal }).catch(ignoreAbort(signal)),
-      callsBeside(stage, chain, { tally })
+      (signal) => stage.push({ shape: chunksOf(SMALL_COUNT, SMALL_BYTES), signal }).catch(ignoreAbort(signal)),
+      callsBeside(stage, chain, { tally, messages: SMALL_COUNT })
     ])
     const perSecond = (tally.ok * 1000) / (clock.now() - startedAt)
     if (perSecond < MESSAGES_PER_SECOND)
-      stage.reasons.push(`${perSecond.toFixed(0)} messages a second went through the chain: fewer than ${MESSAGES_PER_SECOND}`)
+      stage.reasons.push(
+        `${perSecond.toFixed(0)} messages a second went through the chain: fewer than ${MESSAGES_PER_SECOND}`
+      )
     return { hops: options.hops, messageBytes: SMALL_BYTES, messagesPerSecond: Math.round(perSecond) }
   })
 }
 
-export const ignoreAbort =
+const ignoreAbort =
   (signal: AbortSignal) =>
   (error: unknown): void => {
     if (!signal.aborted) throw error

@@ -1,7 +1,7 @@
-import type { LoadPeer } from '../load-peer.ts'
-import { type LoadParts, readApi, readBlobs } from '../load.ts'
-import type { Stage } from '../stage.ts'
-import type { Tally } from '../tally.ts'
+import type { LoadPeer } from './load-peer.ts'
+import { type LoadParts, readApi, readBlobs } from './load.ts'
+import { chunksOf, type Stage } from './stage.ts'
+import type { Tally } from './tally.ts'
 import type { Mode } from './mode.ts'
 
 type Load = (signal: AbortSignal) => Promise<void>
@@ -12,9 +12,7 @@ export function readers(stage: Stage, peers: readonly LoadPeer[], tally: Tally):
   const { load, client } = stage.parts
   const each = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
   return [
-    ...peers.flatMap((peer) =>
-      each(load.inFlight, (): Load => (signal) => readBlobs(parts, peer, { tally, signal }))
-    ),
+    ...peers.flatMap((peer) => each(load.inFlight, (): Load => (signal) => readBlobs(parts, peer, { tally, signal }))),
     ...each(load.connections, (): Load => (signal) => readApi(parts, client, { tally, signal }))
   ]
 }
@@ -26,7 +24,7 @@ export const read: Mode = {
   recovers: true,
   async prepare(stage) {
     if (stage.parts.arena === undefined) return
-    await stage.fill(stage.parts.sizeBytes, { blobSize: 256 * 1_024, blobsPerBlock: 8 })
+    await stage.fill(stage.parts.sizeBytes, chunksOf(8, 256 * 1_024))
   },
   async run(stage) {
     const { options, load, peers, arena, watch, catalogue } = stage.parts

@@ -1,0 +1,176 @@
+/** Requests of a given size, each aimed at one limit of a node. */
+import { randomBytes } from 'node:crypto'
+import { get, type IncomingMessage } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { encodeControl, encodeWantBlock } from '../../exchange/index.ts'
+import { BlobCid } from '../../model/index.ts'
+import { concatBytes, sleep, varintLength, writeVarint } from '../../util/index.ts'
+import { PROTOCOL, type Stream } from './attack.ts'
+import type { Attempt } from './bisect.ts'
+import type { LoadPeer } from './load-peer.ts'
+import type { Stage } from './stage.ts'
+
+export interface Probe {
+  readonly name: string
+  /** What is counted. */
+  readonly unit: string
+  readonly low: number
+  readonly high: number
+  attempt(value: number): Promise<Attempt>
+}
+
+/** How long a stream is looked at before it counts as taken, and a blob waited for. */
+const TAKEN_MS = 300
+const BLOB_MS = 1_500
+/** Between two attempts, so that buckets that limit rates fill up. */
+const PAUSE_MS = 100
+
+const OK: Attempt = { kind: 'ok' }
+
+export interface ProbePlace {
+  readonly peer: LoadPeer
+  /** Peers that may be cut off: a fault that costs a connection keeps its peer out for a minute. */
+  readonly spare: readonly LoadPeer[]
+  /** Height of a block of many MiB. */
+  readonly large: number
+}
+
+/** All that can be found out about a target with its HTTP interface and staked peers. */
+export function probesOf(stage: Stage, at: ProbePlace): Probe[] {
+  const { client, target, signal, catalogue, clock } = stage.parts
+  const base = (): string => `http://${target.apiAddress}`
+  const height = (): number => catalogue.heightAt(0) ?? 0
+  const read = async (url: string, headers?: Record<string, string>): Promise<Attempt> => {
+    await sleep(clock, PAUSE_MS, signal)
+    const outcome = await client.read(url, { signal, ...(headers === undefined ? {} : { headers }) })
+    return outcome.kind === 'ok' ? OK : outcome
+  }
+  const path = (): string => `/v1/execution-data/${height()}?format=json&pad=`
+  return [
+    {
+      ...{ name: 'request target', unit: 'characters', low: 200, high: 8_000 },
+      attempt: (value) => read(`${base()}${path()}${'a'.repeat(Math.max(0, value - path().length))}`)
+    },
+    {
+      ...{ name: 'request headers', unit: 'bytes', low: 200, high: 32_000 },
+      attempt: (value) => read(`${base()}${path()}`, { 'x-pad': 'a'.repeat(value) })
+    },
+    {
+      ...{ name: 'blocks streamed at one time', unit: 'streams', low: 1, high: 64 },
+      attempt: (value) => streams(stage, `${base()}/v1/execution-data/${at.large}?format=car`, value)
+    },
+    {
+      ...{ name: 'connections of the API', unit: 'connections', low: 1, high: 512 },
+      attempt: (value) => connections(stage, value)
+    },
+    {
+      ...{ name: 'entries of a want-list', unit: 'entries', low: 1, high: 4_096 },
+      attempt: (value) => entries(stage, at.peer, value)
+    },
+    ...(at.spare.length === 0 ? [] : [messages(stage, at.spare)])
+  ]
+}
+
+/** Readers that begin and do not go on. */
+async function streams({ parts }: Stage, url: string, count: number): Promise<Attempt> {
+  const { clock, signal } = parts
+  const begun = await Promise.allSettled(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<IncomingMessage>((resolve, reject) => {
+          get(url, { agent: false, signal }, resolve).on('error', reject)
+        })
+    )
+  )
+  const open = begun.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const refused = open.find(({ statusCode }) => statusCode !== 200)
+  for (const response of open) response.destroy()
+  await sleep(clock, PAUSE_MS * 3, signal)
+  if (refused !== undefined) return { kind: 'rejected', by: `http-${refused.statusCode}` }
+  return open.length === count ? OK : { kind: 'failed', by: 'connection-broken' }
+}
+
+/** So many connections stay open; the last one asks for something. */
+async function connections({ parts }: Stage, count: number): Promise<Attempt> {
+  const { clock, target, signal } = parts
+  const [host = '', port = ''] = (target.apiAddress ?? '').split(/:(?=\d+$)/)
+  const sockets: Socket[] = []
+  try {
+    for (let at = 0; at < count; at += 1) {
+      const socket = connect({ host, port: Number(port) })
+      sockets.push(socket)
+      socket.on('error', () => socket.destroy())
+      await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve))
+    }
+    const last = sockets.at(-1)
+    if (last === undefined) return OK
+    last.write(`GET /v1/blobs/none HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+    const answered = await new Promise<boolean>((resolve) => {
+      last.once('data', () => resolve(true)).once('close', () => resolve(false))
+      if (last.destroyed) resolve(false)
+    })
+    return answered ? OK : { kind: 'rejected', by: 'closed-at-once' }
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    await sleep(clock, PAUSE_MS * 3, signal)
+  }
+}
+
+async function open(peer: LoadPeer): Promise<Stream | undefined> {
+  const connection = peer.host.connectionTo(peer.asks)
+  return connection?.newStream(PROTOCOL).catch(() => undefined)
+}
+
+/** A list of blobs that nobody has, and behind them one that is there: it comes when the whole list was read. */
+async function entries({ parts }: Stage, peer: LoadPeer, count: number): Promise<Attempt> {
+  const { clock, catalogue, rng, signal } = parts
+  const small = catalogue.blocks[Math.floor(rng.next() * catalogue.blocks.length)]?.toSorted(
+    (a, b) => a.size - b.size
+  )[0]
+  const stream = await open(peer)
+  if (small === undefined || stream === undefined) return { kind: 'failed', by: 'not-connected' }
+  const before = peer.exchange.status().blobs.received
+  const strangers = Array.from({ length: count - 1 }, () => BlobCid.fromDigest(randomBytes(32)))
+  stream.send(
+    encodeControl(
+      [...strangers, small.cid].map((cid) => encodeWantBlock(cid.toBytes())),
+      []
+    )
+  )
+  const until = clock.now() + BLOB_MS
+  try {
+    while (clock.now() < until) {
+      if (peer.exchange.status().blobs.received > before) return OK
+      await sleep(clock, 10, signal)
+    }
+    return stillConnected(peer, 'entries-left-out')
+  } finally {
+    stream.abort(new Error('probed'))
+  }
+}
+
+/** A message that says how long it is, and goes no further. Who says too much is disconnected. */
+function messages({ parts }: Stage, spare: readonly LoadPeer[]): Probe {
+  const { clock, signal } = parts
+  return {
+    ...{ name: 'bytes of a message', unit: 'bytes', low: 1_024, high: 64 * 1_048_576 },
+    async attempt(length) {
+      const peer = spare.find((one) => one.isConnectedTo(one.asks))
+      const stream = peer === undefined ? undefined : await open(peer)
+      if (peer === undefined || stream === undefined) return { kind: 'failed', by: 'not-connected' }
+      const head = new Uint8Array(varintLength(length))
+      writeVarint(head, 0, length)
+      stream.send(concatBytes([head, Uint8Array.of(0x0a)]))
+      await sleep(clock, TAKEN_MS, signal)
+      const taken = stream.status === 'open'
+      stream.abort(new Error('probed'))
+      if (taken) return OK
+      return { kind: 'rejected', by: peer.isConnectedTo(peer.asks) ? 'stream-reset' : 'disconnected' }
+    }
+  }
+}
+
+/** A refusal of words is clean when the connection stands. */
+const stillConnected = (peer: LoadPeer, by: string): Attempt =>
+  peer.isConnectedTo(peer.asks) ? { kind: 'rejected', by } : { kind: 'failed', by: 'disconnected' }
