@@ -30,10 +30,8 @@ export function syntheticSource(shape: SyntheticShape | VaryingShape, firstHeigh
       let parent: BlockId | undefined
       for (let height = firstHeight; ; height += 1) {
         const place = { seed: shape.seed, height, ...(parent === undefined ? {} : { parent }) }
-        const block = await makeBlock({
-          ...place,
-          ...sizeOf(shaped(shape, height - firstHeight), () => mixedSize(rng))
-        })
+        const now = shaped(shape, height - firstHeight)
+        const block = await makeBlock({ ...place, ...sizeOf(now, () => mixedSize(rng)) }, now.atOnce === true)
         parent = block.blockId
         yield block
       }
