@@ -32,7 +32,7 @@ const level: Parse = [
   `one of ${HAMMER_LEVELS.join(', ')}`
 ]
 
-const { forMs, seed, hops, profile, quietMs } = defaultHammerOptions
+const { forMs, seed, hops, profile, quietMs, recoveryMs } = defaultHammerOptions
 
 /** Option, flag, how it is read, how its value is called in the help, help. */
 const OPTIONS: readonly (readonly [keyof HammerOptions, string, Parse, string, string])[] = [
@@ -58,6 +58,13 @@ const OPTIONS: readonly (readonly [keyof HammerOptions, string, Parse, string, s
     duration,
     'duration',
     `quiet time before the load, for idle memory (default ${quietMs / 1_000}s)`
+  ],
+  [
+    'recoveryMs',
+    'recovery',
+    duration,
+    'duration',
+    `how long memory may take to come back (default ${recoveryMs / 1_000}s)`
   ],
   ['out', 'out', text, 'dir', 'where logs and the report go']
 ]

@@ -112,6 +112,9 @@ export const ERROR_ADVICE: Readonly<Record<string, Readonly<Record<string, strin
     'bad-answer': BUG,
     'prometheus-unreachable': 'Check `--url` and that the server runs; raise `--timeout` when it is busy.',
     'prometheus-refused': 'The message has its words. Check that `--url` is a Prometheus, and the matchers.',
+    'no-cgroup': 'Run the hammer as root, or in a cgroup that was delegated to you; `--no-limit` goes on without one.',
+    'bad-target':
+      'Give the p2p address of a node with `--against`, its metrics listener with `--metrics-address`, and the key of an entry of its identity table with `--network-key-file`.',
     interrupted: 'Nothing.'
   },
   node: {

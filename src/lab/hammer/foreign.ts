@@ -21,7 +21,7 @@ export interface ForeignComponents {
 /** Where the listeners of a node are when nobody says otherwise. */
 const METRICS_PORT = 8_080
 const API_PORT = 8_070
-const CONNECT_LIMIT_MS = 20_000
+const CONNECT_LIMIT_MS = 8_000
 const DESCRIBE_LIMIT_MS = 10_000
 /** Heights that are looked into for blobs to ask for. */
 const LOOKED_AT = 64

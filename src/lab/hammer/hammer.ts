@@ -40,9 +40,8 @@ export interface HammerComponents {
 
 /** Idle is the median over so long. */
 const IDLE_MS = 5_000
-/** Memory is to be back within this share of idle, in this time. */
+/** Memory is to be back within this share of idle. */
 const RECOVERED = 1.1
-const RECOVERY_LIMIT_MS = 30_000
 /** Blocks that are compared at the end; of more, as many are picked evenly. */
 const MOST_COMPARED = 200
 const CATCH_UP_LIMIT_MS = 120_000
@@ -183,32 +182,45 @@ export class Hammer {
     const { quietMs } = this.#options
     // What the first blocks bring to life is there before anything is measured.
     if (stage.parts.arena !== undefined && this.#mode.history === undefined)
-      await stage.fill(WARM_UP_BYTES, WARM_UP, 'warm-up')
+      await stage.fill(Math.min(WARM_UP_BYTES, 16 * stage.parts.sizeBytes), WARM_UP, 'warm-up')
     note(`leaving the target alone for ${quietMs / 1000} s`)
     await stage.pause(quietMs)
     this.#seen.idle = watch.recent(Math.min(IDLE_MS, quietMs))
     await this.#mode.prepare?.(stage)
     await this.#mode.run(stage)
     if (signal.aborted) this.#reasons.push('interrupted')
+    if (stage.parts.arena === undefined) await this.#stillThere(stage)
     this.#seen.recovery = await this.#recover(stage)
-    if (stage.arena !== undefined) await this.#verify(stage)
+    if (stage.parts.arena !== undefined) await this.#verify(stage)
+  }
+
+  /** Nobody starts somebody else's node again. */
+  async #stillThere({ parts }: Stage): Promise<void> {
+    try {
+      await parts.target.status()
+    } catch (error) {
+      this.#reasons.push(`the target does not answer any more: ${messageOf(error)}`)
+    }
   }
 
   /** The load is over: how long until resident memory is where it was? */
   async #recover(stage: Stage): Promise<RecoveryReport> {
     const { clock, watch, signal, note } = stage.parts
+    const { recoveryMs } = this.#options
     const idle = this.#seen.idle?.rssBytes ?? null
     const startedAt = clock.now()
     note('the load is over')
     let last: number | null = null
-    while (clock.now() - startedAt < RECOVERY_LIMIT_MS && !signal.aborted) {
+    while (clock.now() - startedAt < recoveryMs && !signal.aborted) {
       last = watch.latest?.rssBytes ?? null
       if (idle !== null && last !== null && last <= RECOVERED * idle)
         return { seconds: Math.round(clock.now() - startedAt) / 1000, rssBytes: last, idleRssBytes: idle }
       await sleep(clock, 250, signal).catch(() => undefined)
     }
     if (this.#mode.recovers)
-      this.#reasons.push(`resident memory is ${last ?? '-'} bytes 30 s after the load, and was ${idle ?? '-'} before`)
+      this.#reasons.push(
+        `resident memory is ${last ?? '-'} bytes ${recoveryMs / 1000} s after the load, and was ${idle ?? '-'} before`
+      )
     return { seconds: null, rssBytes: last, idleRssBytes: idle }
   }
 

@@ -51,6 +51,8 @@ export interface HammerOptions {
   readonly networkKeyFile?: string
   /** How long the target is left alone before and after the load, ms. */
   readonly quietMs: number
+  /** How long after the load memory may take to come back to its idle state, ms. */
+  readonly recoveryMs: number
   /** Logs of the nodes and the report go here. */
   readonly out?: string
 }
@@ -63,7 +65,8 @@ export const defaultHammerOptions: Omit<HammerOptions, 'mode'> = Object.freeze({
   noLimit: false,
   profile: 'nano',
   settings: Object.freeze({}),
-  quietMs: 10_000
+  quietMs: 10_000,
+  recoveryMs: 30_000
 })
 
 /** A level in numbers. */
@@ -138,6 +141,7 @@ function ranges(o: HammerOptions): Check[] {
     [whole(o.hops, 1, 16), '--hops must lie between 1 and 16'],
     [whole(blocks, 10, 1_000_000), '--blocks must lie between 10 and 1000000'],
     [o.quietMs >= 1_000 && o.quietMs <= 600_000, '--quiet must lie between 1s and 10m'],
+    [o.recoveryMs >= 0 && o.recoveryMs <= 600_000, '--recovery must lie between 0 and 10m'],
     [
       whole(memoryBytes, MEMORY_FLOOR, Number.MAX_SAFE_INTEGER),
       `--memory must be ${formatSize(MEMORY_FLOOR)} or more: no node starts in less`

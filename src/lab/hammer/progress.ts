@@ -34,7 +34,7 @@ export class HammerProgress {
   }
 }
 
-export function progressLine({ current, parts }: Stage, elapsedMs: number): string {
+function progressLine({ current, parts }: Stage, elapsedMs: number): string {
   const { watch, target, arena } = parts
   const tally = current?.tally
   const height = watch.consecutive

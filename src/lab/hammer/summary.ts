@@ -28,7 +28,7 @@ export function renderHammer(report: HammerReport): string {
     recovery === null
       ? 'not looked at'
       : recovery.seconds === null
-        ? `${size(recovery.rssBytes)} 30 s after the load`
+        ? `not yet: ${size(recovery.rssBytes)}`
         : `after ${recovery.seconds.toFixed(1)} s`
   const lines = [
     `${report.ok ? 'ok' : 'FAILED'}: ${report.mode} ${report.level}, ${limit}, in ${formatDuration(report.wallSeconds * 1000)}`,
