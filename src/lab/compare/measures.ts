@@ -124,7 +124,8 @@ const BYTES: readonly Measure[] = [
     ...less('duplicateRatio', '1', (side) => over(wasted(side), useful(side))),
     floor: (side) => meanBlob(side) / Math.max(1, useful(side) ?? 1)
   },
-  less('usefulBytes', 'bytes', useful),
+  // Of one load: who has less did not keep up with it.
+  { ...less('usefulBytes', 'bytes', useful), better: 'more' },
   less('wireBytesPerUsefulByte', '1', (side) =>
     over(
       total(side, (node) => node.resources?.wireBytes.inbound),

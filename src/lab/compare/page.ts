@@ -11,7 +11,7 @@ const text = (value: string): string => value.replace(/[&<>"]/g, (character) => 
 const STYLE = `
 :root{--ink:#1b1f24;--soft:#667;--line:#d5d9e0;--paper:#fff;--a:#1668b8;--b:#c2571a;--good:#2a7d46}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#9aa3ad;--line:#3a4048;--paper:#15181c;--a:#6fb1f0;--b:#f0a06f;--good:#7fd09a}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:76rem;padding:0 1rem}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:100rem;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}.soft{color:var(--soft)}.a{color:var(--a)}.b{color:var(--b)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 td,th{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}td:first-child,th:first-child{text-align:left}

@@ -130,7 +130,7 @@ export const PROMETHEUS_MEASURES: readonly PrometheusMeasure[] = [
     ...less('duplicateRatio', '1', (arm) => `${wasted(arm)} / (${total(USEFUL, arm)} > 0)`),
     floor: (facts) => oneBlob(facts) / Math.max(1, facts.usefulBytes)
   },
-  less('usefulBytesPerSecond', 'bytes/s', perSecond(USEFUL)),
+  { ...less('usefulBytesPerSecond', 'bytes/s', perSecond(USEFUL)), better: 'more' },
   less('wireBytesPerUsefulByte', '1', over('sealsync_p2p_wire_bytes_total{direction="inbound"}', USEFUL)),
   less(
     'messagesReceivedPerBlob',
