@@ -5,6 +5,7 @@ import { codec } from './benchmarks/codec.ts'
 import { fanOut } from './benchmarks/fan-out.ts'
 import { herd } from './benchmarks/herd.ts'
 import { hostile } from './benchmarks/hostile.ts'
+import { idle } from './benchmarks/idle.ts'
 import { oneByOne } from './benchmarks/one-by-one.ts'
 import { scrape } from './benchmarks/scrape.ts'
 import { flat } from './benchmarks/flat.ts'
@@ -26,6 +27,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   chain,
   oneByOne,
   fanOut,
+  idle,
   versusHelia,
   versusBoxo,
   codec,

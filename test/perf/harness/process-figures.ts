@@ -16,6 +16,19 @@ export function memory(pid: number): { readonly rssBytes: number; readonly peakB
   return { rssBytes: kib('VmRSS') * 1024, peakBytes: kib('VmHWM') * 1024 }
 }
 
+/** Resident memory split as the kernel can drop it by itself (file-backed) and cannot (anonymous), bytes. */
+export function residentSplit(pid: number): {
+  readonly rssBytes: number
+  readonly anonBytes: number
+  readonly fileBytes: number
+} {
+  const rollup = read(`/proc/${pid}/smaps_rollup`)
+  const bytes = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+) kB$`, 'm').exec(rollup)?.[1] ?? 0) * 1024
+  const rssBytes = bytes('Rss')
+  const anonBytes = bytes('Anonymous')
+  return { rssBytes, anonBytes, fileBytes: rssBytes - anonBytes }
+}
+
 /** Lets the kernel's high-water mark of resident memory begin anew. */
 export function resetPeak(pid: number): void {
   try {

@@ -78,6 +78,10 @@ export class RunningNode {
     return this.#output
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   get exitCode(): number | null {
     return this.#child.exitCode
   }
