@@ -81,7 +81,7 @@ export interface LoadLevel {
 export const LEVELS: Readonly<Record<HammerLevel, LoadLevel>> = Object.freeze({
   light: Object.freeze({ connections: 4, rate: 1, inFlight: 2 }),
   heavy: Object.freeze({ connections: 8, rate: 2, inFlight: 8 }),
-  storm: Object.freeze({ connections: 16, rate: 2, inFlight: 32 })
+  storm: Object.freeze({ connections: 16, rate: 2, inFlight: 16 })
 })
 
 const MIB = 1_048_576

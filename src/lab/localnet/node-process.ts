@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import { open, readFile, rm } from 'node:fs/promises'
+import { open, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, sleep } from '../../util/index.ts'
 import { LabError } from '../errors.ts'
@@ -127,6 +127,7 @@ export class NodeProcess {
         child.once('exit', end)
         child.once('error', () => end(null, null))
       })
+      await inheritPriority(child.pid)
     } finally {
       closeSync(log)
     }
@@ -243,6 +244,17 @@ export class NodeProcess {
 /** The driver's own configuration must not reach the nodes, nor what its launcher left behind. */
 function childEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('SEALSYNC_')))
+}
+
+/**
+ * A process group of its own is a scheduling group of its own where the kernel groups by session: the priority that the driver was
+ * given would not count for what it starts. Where there are no such groups, or no right to set them, nothing is done.
+ */
+async function inheritPriority(pid: number | undefined): Promise<void> {
+  if (pid === undefined) return
+  const own = await readFile('/proc/self/autogroup', 'utf8').catch(() => '')
+  const nice = / nice (-?\d+)/.exec(own)?.[1]
+  if (nice !== undefined && nice !== '0') await writeFile(`/proc/${pid}/autogroup`, nice).catch(() => undefined)
 }
 
 async function readAddresses(dataDir: string): Promise<NodeAddresses | undefined> {
