@@ -64,7 +64,7 @@ describe('every mode of the hammer, short', () => {
     ['calls', /messages/],
     ['hybrid', /fanout/],
     ['decode', /decoded/],
-    ['probe', /bytes of a message/],
+    ['probe', /length of a message/],
     ['growth', /110 blocks/],
     ['junk', /want-flood/],
     ['soak', /read/]

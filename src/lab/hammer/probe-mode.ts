@@ -8,8 +8,8 @@ import { makeObject } from './fanout-mode.ts'
 /** A block that does not fit into sockets' buffers, so that its readers stay readers. */
 const LARGE_BYTES = 20 * 1_048_576
 
-/** Halving 64 MiB takes 26 attempts at most. */
-const SPARE = 26
+/** Halving 65,536 takes 17 attempts at most. */
+const SPARE = 17
 
 /** Finds each limit of a request: the largest that is served, and a clean refusal right above it. */
 export const probe: Mode = {

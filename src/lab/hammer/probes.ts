@@ -7,6 +7,7 @@ import { BlobCid } from '../../model/index.ts'
 import { concatBytes, sleep, varintLength, writeVarint } from '../../util/index.ts'
 import { PROTOCOL, type Stream } from './attack.ts'
 import type { Attempt } from './bisect.ts'
+import type { Catalogue } from './blobs.ts'
 import type { LoadPeer } from './load-peer.ts'
 import type { Stage } from './stage.ts'
 
@@ -20,8 +21,8 @@ export interface Probe {
 }
 
 /** How long a stream is looked at before it counts as taken, and a blob waited for. */
-const TAKEN_MS = 300
-const BLOB_MS = 1_500
+const TAKEN_MS = 1_000
+const BLOB_MS = 5_000
 /** Between two attempts, so that buckets that limit rates fill up. */
 const PAUSE_MS = 100
 
@@ -38,6 +39,7 @@ export interface ProbePlace {
 /** All that can be found out about a target with its HTTP interface and staked peers. */
 export function probesOf(stage: Stage, at: ProbePlace): Probe[] {
   const { client, target, signal, catalogue, clock } = stage.parts
+  const take = smallBlobs(catalogue)
   const base = (): string => `http://${target.apiAddress}`
   const height = (): number => catalogue.heightAt(0) ?? 0
   const read = async (url: string, headers?: Record<string, string>): Promise<Attempt> => {
@@ -65,7 +67,7 @@ export function probesOf(stage: Stage, at: ProbePlace): Probe[] {
     },
     {
       ...{ name: 'entries of a want-list', unit: 'entries', low: 1, high: 4_096 },
-      attempt: (value) => entries(stage, at.peer, value)
+      attempt: (value) => entries(stage, { peer: at.peer, take }, value)
     },
     ...(at.spare.length === 0 ? [] : [messages(stage, at.spare)])
   ]
@@ -122,42 +124,65 @@ async function open(peer: LoadPeer): Promise<Stream | undefined> {
   return connection?.newStream(PROTOCOL).catch(() => undefined)
 }
 
-/** A list of blobs that nobody has, and behind them one that is there: it comes when the whole list was read. */
-async function entries({ parts }: Stage, peer: LoadPeer, count: number): Promise<Attempt> {
-  const { clock, catalogue, rng, signal } = parts
-  const small = catalogue.blocks[Math.floor(rng.next() * catalogue.blocks.length)]?.toSorted(
-    (a, b) => a.size - b.size
-  )[0]
+/**
+ * A list of blobs that nobody has, and behind them one that is there: it comes when the whole list was read. A second list asks for
+ * another, so that it shows when the first one has been dealt with.
+ */
+async function entries(
+  { parts }: Stage,
+  { peer, take }: { readonly peer: LoadPeer; readonly take: () => (BlobCid | undefined)[] },
+  count: number
+): Promise<Attempt> {
+  const { clock, signal } = parts
+  const [last, next] = take()
   const stream = await open(peer)
-  if (small === undefined || stream === undefined) return { kind: 'failed', by: 'not-connected' }
-  const before = peer.exchange.status().blobs.received
+  if (last === undefined || next === undefined || stream === undefined) return { kind: 'failed', by: 'not-connected' }
+  const received = (): number => peer.exchange.status().blobs.received
+  const before = received()
   const strangers = Array.from({ length: count - 1 }, () => BlobCid.fromDigest(randomBytes(32)))
-  stream.send(
+  const list = (cids: readonly BlobCid[]): Uint8Array =>
     encodeControl(
-      [...strangers, small.cid].map((cid) => encodeWantBlock(cid.toBytes())),
+      cids.map((cid) => encodeWantBlock(cid.toBytes())),
       []
     )
-  )
+  stream.send(list([...strangers, last]))
+  stream.send(list([next]))
   const until = clock.now() + BLOB_MS
   try {
-    while (clock.now() < until) {
-      if (peer.exchange.status().blobs.received > before) return OK
+    let settled: number | undefined
+    while (clock.now() < until && (settled === undefined || clock.now() < settled)) {
+      if (received() >= before + 2) return OK
+      if (received() > before) settled ??= clock.now() + TAKEN_MS
       await sleep(clock, 10, signal)
     }
-    return stillConnected(peer, 'entries-left-out')
+    return stillConnected(peer, settled === undefined ? 'no-answer' : 'entries-left-out')
   } finally {
     stream.abort(new Error('probed'))
   }
 }
 
+/**
+ * Two small blobs that were not asked for just before, since a want that is repeated at once is taken for one that crossed its answer; small,
+ * so that what comes unasked stays far below what is put up with.
+ */
+function smallBlobs(catalogue: Catalogue): () => (BlobCid | undefined)[] {
+  let at = 0
+  const next = (): BlobCid | undefined => {
+    at += 1
+    return catalogue.blocks[at % catalogue.blocks.length]?.toSorted((a, b) => a.size - b.size)[0]?.cid
+  }
+  return () => [next(), next()]
+}
+
 /** A message that says how long it is, and goes no further. Who says too much is disconnected. */
 function messages({ parts }: Stage, spare: readonly LoadPeer[]): Probe {
   const { clock, signal } = parts
+  const left = [...spare]
   return {
-    ...{ name: 'bytes of a message', unit: 'bytes', low: 1_024, high: 64 * 1_048_576 },
-    async attempt(length) {
-      const peer = spare.find((one) => one.isConnectedTo(one.asks))
-      const stream = peer === undefined ? undefined : await open(peer)
+    ...{ name: 'length of a message', unit: 'KiB', low: 1, high: 65_536 },
+    async attempt(kibibytes) {
+      const length = kibibytes * 1_024
+      const { peer, stream } = (await firstOpen(left)) ?? {}
       if (peer === undefined || stream === undefined) return { kind: 'failed', by: 'not-connected' }
       const head = new Uint8Array(varintLength(length))
       writeVarint(head, 0, length)
@@ -166,9 +191,20 @@ function messages({ parts }: Stage, spare: readonly LoadPeer[]): Probe {
       const taken = stream.status === 'open'
       stream.abort(new Error('probed'))
       if (taken) return OK
+      left.shift()
       return { kind: 'rejected', by: peer.isConnectedTo(peer.asks) ? 'stream-reset' : 'disconnected' }
     }
   }
+}
+
+/** A stream of the first peer that can open one; those before it go from the list. */
+async function firstOpen(peers: LoadPeer[]): Promise<{ readonly peer: LoadPeer; readonly stream: Stream } | undefined> {
+  for (let [peer] = peers; peer !== undefined; [peer] = peers) {
+    const stream = await open(peer)
+    if (stream !== undefined) return { peer, stream }
+    peers.shift()
+  }
+  return undefined
 }
 
 /** A refusal of words is clean when the connection stands. */
