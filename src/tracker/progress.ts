@@ -11,10 +11,11 @@ export interface ProgressStore {
 
 const NAME = /^[a-z][a-z0-9-]{0,63}$/
 
-/** Progress in a key-value space of its own. */
+/** Progress in a key-value space of its own. What is set while a write is under way goes to the disk together with the next: one sync. */
 export class LevelProgressStore implements ProgressStore {
   readonly #space: KeyValueSpace
   #last: Promise<unknown> = Promise.resolve()
+  #next: { readonly heights: Map<string, Height>; readonly written: Promise<void> } | undefined
 
   constructor({ space }: { readonly space: KeyValueSpace }) {
     this.#space = space
@@ -27,14 +28,31 @@ export class LevelProgressStore implements ProgressStore {
   }
 
   set(name: string, height: Height): Promise<void> {
-    const operation = { type: 'put', key: keyOf(name), value: heightBytes(height) } as const
-    const write = this.#last.then(() => this.#space.batch([operation], { sync: true }))
-    this.#last = write.catch(() => undefined)
-    return write
+    checkName(name)
+    this.#next ??= this.#write()
+    this.#next.heights.set(name, height)
+    return this.#next.written
+  }
+
+  #write(): { readonly heights: Map<string, Height>; readonly written: Promise<void> } {
+    const heights = new Map<string, Height>()
+    const written = this.#last.then(() => {
+      this.#next = undefined
+      const operations = [...heights].map(
+        ([name, height]) => ({ type: 'put', key: keyOf(name), value: heightBytes(height) }) as const
+      )
+      return this.#space.batch(operations, { sync: true })
+    })
+    this.#last = written.catch(() => undefined)
+    return { heights, written }
   }
 }
 
-function keyOf(name: string): Uint8Array {
+function checkName(name: string): void {
   if (!NAME.test(name)) throw new RangeError(`not a name for progress: ${name}`)
+}
+
+function keyOf(name: string): Uint8Array {
+  checkName(name)
   return Buffer.from(name, 'latin1')
 }

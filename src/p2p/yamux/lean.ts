@@ -4,7 +4,7 @@
  * - Bodies are handed to their stream as they arrive, not when the frame is complete: a megabyte is hashed while it comes in,
  *   and its chunks die young.
  * - A window update is sent when half of the first window is due, as Go's yamux does, not for every frame. With the first of
- *   them a stream gets its largest window. The library doubles it whenever bytes are read within four round trips, which on a
+ *   them a stream gets its largest window, and from then on one is sent for each quarter of it. The library doubles it whenever bytes are read within four round trips, which on a
  *   short way depends on how busy the reader is; and what is to be held in the worst case is the same.
  * - No frame is spelled out for a log that nobody keeps.
  *
@@ -17,6 +17,8 @@ import { DATA, encodeHeader, type FrameHeader, FrameReader, SYN, WINDOW_UPDATE }
 
 /** Half of the first window: with less held back, no sender ever waits for it. */
 const HELD_BYTES = 131_072
+/** Of a wide window a quarter may be held back: an update is a frame, a record and a packet of its own, at both ends. */
+const HELD_PART_OF_WIDE = 4
 
 interface LibraryStream {
   readonly streamId: number
@@ -118,7 +120,8 @@ class Credits {
     const stream = streamOf(this.#library, streamID)
     if (stream === undefined) return length
     const credit = (this.#held.get(stream) ?? 0) + length
-    if (flag === 0 && credit < HELD_BYTES) {
+    const least = this.#wide ? Math.max(HELD_BYTES, stream.recvWindow / HELD_PART_OF_WIDE) : HELD_BYTES
+    if (flag === 0 && credit < least) {
       this.#held.set(stream, credit)
       return undefined
     }
