@@ -4,7 +4,7 @@ import {
   type CompareReport,
   defaultCompareOptions,
   HISTORY_ROUNDS,
-  HISTORY_WINDOW_MS,
+  historyLocalnet,
   LabError,
   type LocalnetOptions,
   NAMED_ARMS,
@@ -39,8 +39,7 @@ function count(flags: Flags, name: string): number | undefined {
 export function compareOptions(flags: Flags): CompareOptions {
   const history = count(flags, 'history') ?? defaultCompareOptions.history
   const standard = history > 0 ? HISTORY_ROUNDS : defaultCompareOptions.rounds
-  const base = defaultCompareOptions.localnet
-  const localnet = history > 0 ? { ...base, forMs: HISTORY_WINDOW_MS } : base
+  const localnet = history > 0 ? historyLocalnet : defaultCompareOptions.localnet
   const out = typeof flags['out'] === 'string' ? { out: flags['out'] } : {}
   const options: CompareOptions = {
     a: String(flags['a'] ?? defaultCompareOptions.a),
@@ -80,7 +79,10 @@ export function addCompareCommand(program: Command, context: CommandContext, don
     .option('--b <arm>', `second arm (default ${b})`)
     .option('--rounds <n>', `pairs of runs (default ${rounds}, ${HISTORY_ROUNDS} with --history)`)
     .option('--mixed', 'both arms as nodes of one mesh')
-    .option('--history <n>', 'blocks of old blobs that every node has before')
+    .option(
+      '--history <n>',
+      `blocks of old blobs that every node has before; ${historyLocalnet.execution + historyLocalnet.access} nodes then, unless told otherwise`
+    )
     .option('--profiles', 'one more run of each arm writes CPU and heap profiles; needs --out')
     .option('--out <dir>', 'where every sample, the report and its page go')
   addLocalnetOptions(command, { defaults: localnet, without: NOT_HERE })

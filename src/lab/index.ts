@@ -4,7 +4,7 @@ export {
   type CompareOptions,
   defaultCompareOptions,
   HISTORY_ROUNDS,
-  HISTORY_WINDOW_MS,
+  historyLocalnet,
   validateCompareOptions
 } from './compare/options.ts'
 export type { PrometheusReport } from './compare/prometheus-compare.ts'

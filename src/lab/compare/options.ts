@@ -42,9 +42,18 @@ export const defaultCompareOptions: CompareOptions = Object.freeze({
   profiles: false
 })
 
-/** With old blobs: two rounds over a window in which a round of providing them again can be watched. */
+/**
+ * With old blobs: two rounds over a window in which a round of providing them again can be watched. Four nodes: what ten of them have
+ * to provide again leaves two cores nothing for new blocks.
+ */
 export const HISTORY_ROUNDS = 2
-export const HISTORY_WINDOW_MS = 120_000
+export const historyLocalnet: LocalnetOptions = Object.freeze({
+  ...defaultCompareOptions.localnet,
+  execution: 1,
+  access: 3,
+  rate: 1,
+  forMs: 120_000
+})
 /** Instead of 12 h. */
 export const HISTORY_REPROVIDE_MS = 30_000
 
