@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { hash, webcrypto } from 'node:crypto'
 import { BlobCid, digestKey } from './blob-cid.ts'
 
 declare const verified: unique symbol
@@ -22,6 +22,16 @@ export function blobOf(bytes: Uint8Array): Blob {
 /** Gives the blob when the bytes hash to the CID, `undefined` when they do not. */
 export function verifyBlob(cid: BlobCid, bytes: Uint8Array): Blob | undefined {
   return digestKey(hash('sha256', bytes, 'buffer')) === cid.key ? ({ cid, bytes } as unknown as Blob) : undefined
+}
+
+/** Shorter ones are hashed sooner than another thread has begun. */
+const HASHED_APART_BYTES = 64 * 1024
+
+/** As `verifyBlob`; long ones are hashed in a thread of the pool, so that reading them does not hold the event loop. */
+export async function verifyBlobApart(cid: BlobCid, bytes: Uint8Array<ArrayBuffer>): Promise<Blob | undefined> {
+  if (bytes.length < HASHED_APART_BYTES) return verifyBlob(cid, bytes)
+  const digest = new Uint8Array(await webcrypto.subtle.digest('SHA-256', bytes))
+  return digestKey(digest) === cid.key ? ({ cid, bytes } as unknown as Blob) : undefined
 }
 
 /**

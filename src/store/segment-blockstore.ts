@@ -1,5 +1,5 @@
 import type { Logger } from '../log/logger.ts'
-import { type Blob, type BlobCid, type DigestKey, MAX_BLOCK_BYTES, verifyBlob } from '../model/index.ts'
+import { type Blob, type BlobCid, type DigestKey, MAX_BLOCK_BYTES, verifyBlobApart } from '../model/index.ts'
 import type { Clock, Rng } from '../util/index.ts'
 import type { Blockstore, BlockstoreStats } from './blockstore.ts'
 import type { Disk } from './disk.ts'
@@ -122,7 +122,7 @@ export class SegmentBlockstore implements Blockstore {
         // Where it was read in vain before, and it has not been moved since: it is damaged.
         if (before !== undefined && isSamePlace(before, location)) break
         const bytes = await this.#reader.read(location)
-        const blob = bytes === undefined ? undefined : verifyBlob(cid, bytes)
+        const blob = bytes === undefined ? undefined : await verifyBlobApart(cid, bytes)
         if (blob !== undefined) return blob
         before = location
       }

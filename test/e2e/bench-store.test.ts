@@ -44,7 +44,7 @@ describe('benchmarks of the store', () => {
     assert.equal((await run('prepareShed', settings))['keys'], 2_000)
     const figures = await run('shed', settings)
     assert.deepEqual([figures['left'], figures['before: wrong'], figures['during: wrong']], [0, 0, 0])
-    assert.ok((figures['before: servedMBs'] ?? 0) > 0)
+    assert.ok((figures['before: servedMBs'] ?? 0) + (figures['during: servedMBs'] ?? 0) > 0)
   })
 
   it('the disk gets back what was pruned', async () => {

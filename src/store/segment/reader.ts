@@ -42,12 +42,14 @@ export class SegmentReader {
    * The bytes at a place, not verified; `undefined` when they are not there or cannot be read. Rejects with the system's
    * error when the system is short of something.
    */
-  async read(location: Location): Promise<Uint8Array | undefined> {
+  async read(location: Location): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (location.length > MAX_BLOCK_BYTES) return undefined
     const handle = this.#acquire(location.segment)
     try {
       const file = await handle.file
-      const bytes = new Uint8Array(location.length)
+      // Not cleared first: it is read to its last byte, or nobody sees it. A buffer of its own, for the cache keeps it.
+      const { buffer } = Buffer.allocUnsafeSlow(location.length)
+      const bytes = new Uint8Array(buffer)
       const read = await file.read(bytes, location.offset + RECORD_HEADER_LENGTH)
       return read === bytes.length ? bytes : undefined
     } catch (error) {

@@ -63,6 +63,8 @@ export async function shed(settings: ShedSettings): Promise<Figures> {
   const client = new Client()
   try {
     client.start(`http://127.0.0.1:${api.address?.port}`, await servedCids(stack, blocks + 1, blocks + servedBlocks))
+    await client.served
+    client.take()
     const syncing = new Syncing(stack, blocks + servedBlocks)
     say('serving and syncing, nothing else')
     await pause(baselineMs)
@@ -210,11 +212,18 @@ async function listen({ data, register }: Stack): Promise<ApiListener> {
 
 /** The one that is served, in a process of its own. */
 class Client {
+  /** Resolves with the first answer. */
+  readonly served: Promise<void>
+  #first: () => void = () => undefined
   #child: ChildProcess | undefined
   #ms: number[] = []
   #bytes = 0
   #wrong = 0
   #since = performance.now()
+
+  constructor() {
+    this.served = new Promise((resolve) => (this.#first = resolve))
+  }
 
   start(url: string, cids: readonly string[]): void {
     this.#since = performance.now()
@@ -222,6 +231,7 @@ class Client {
     child.stdin.end(JSON.stringify(cids))
     createInterface({ input: child.stdout }).on('line', (line) => {
       const [ms = 0, bytes = 0, wrong = 0] = line.split(' ').map(Number)
+      this.#first()
       this.#ms.push(ms)
       this.#bytes += bytes
       this.#wrong += wrong

@@ -120,6 +120,7 @@ export interface NodeStatusText {
     readonly feed: number | null
     readonly consecutive: number | null
     readonly highest: number | null
+    readonly lowest: number | null
   }
   readonly payloadBytes: { readonly useful: number; readonly duplicate: number; readonly partial: number }
   readonly duplicateRatio: number
