@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import {
@@ -15,6 +15,8 @@ import {
 
 const FIRST = 1_000_000
 const LAST = 1_000_071
+/** What there is when the node is told to leave; the rest comes while it sheds. */
+const HELD = 1_000_059
 
 interface LeavingStatus {
   readonly heights: {
@@ -69,12 +71,19 @@ describe('a node that winds down', () => {
     }
     const identities = join(home.path, 'identities.json')
     writeFileSync(identities, JSON.stringify(entries))
-    const list = `file:${chainBlockList}`
-    lastJson(await sealsync(['import', '--data-dir', dirs.execution, '--feed', list, '--json', chainFixture]))
-    start(dirs.execution, ['--identities', identities, '--feed', list, '--follow'])
+    const whole = `file:${chainBlockList}`
+    lastJson(await sealsync(['import', '--data-dir', dirs.execution, '--feed', whole, '--json', chainFixture]))
+    const lines = readFileSync(chainBlockList, 'utf8').trimEnd().split('\n')
+    const list = join(home.path, 'blocks.jsonl')
+    const give = (from: number, to: number): void => appendFileSync(list, `${lines.slice(from, to).join('\n')}\n`)
+    give(0, HELD - FIRST + 1)
+    start(dirs.execution, ['--identities', identities, '--feed', `file:${list}`, '--follow'])
     const args = ['--identities', identities, '--start-height', String(FIRST)]
     const access = start(dirs.access, args)
-    await until(access, async () => (await access.status())?.heights.consecutive === LAST)
+    const other = start(dirs.other, args)
+    for (const node of [access, other]) {
+      await until(node, async () => (await node.status())?.heights.consecutive === HELD)
+    }
 
     const windDown = (words: readonly string[]) =>
       sealsync(['wind-down', '--data-dir', dirs.access, '--json', ...words])
@@ -92,8 +101,11 @@ describe('a node that winds down', () => {
     })
     assert.equal(await isOpen(access, 'winding-down'), true)
     assert.equal((await statusOf(access))?.heights.lowest, FIRST + 21)
-    const served = await fetch(`http://${access.addresses()?.api}/v1/execution-data/${LAST}?format=car`)
-    assert.deepEqual(Buffer.from(await served.arrayBuffer()), readFileSync(join(chainFixture, `${LAST}.car`)))
+    const served = await fetch(`http://${access.addresses()?.api}/v1/execution-data/${HELD}?format=car`)
+    assert.deepEqual(Buffer.from(await served.arrayBuffer()), readFileSync(join(chainFixture, `${HELD}.car`)))
+    give(HELD - FIRST + 1, HELD - FIRST + 5)
+    await until(other, async () => (await other.status())?.heights.consecutive === HELD + 4)
+    assert.equal((await statusOf(access))?.heights.highest, HELD, 'who leaves fetches nothing new')
     access.signal('SIGKILL')
     await access.ended()
     assert.equal((await kept).code, 0)
@@ -103,6 +115,7 @@ describe('a node that winds down', () => {
 
     const again = start(dirs.access, args)
     await until(again, async () => ((await statusOf(again))?.heights.lowest ?? 0) > FIRST + 22)
+    give(HELD - FIRST + 5, LAST - FIRST)
     again.signal('SIGKILL')
     await again.ended()
     const shedding = JSON.parse(readFileSync(record, 'utf8')) as object
@@ -115,7 +128,11 @@ describe('a node that winds down', () => {
 
     const refused = await sealsync(['run', '--data-dir', dirs.access, ...args, '--init'])
     assert.deepEqual([refused.code, /was wound down/.test(refused.stderr)], [3, true])
-    const other = start(dirs.other, args)
+    give(LAST - FIRST, LAST - FIRST + 1)
     await until(other, async () => (await other.status())?.heights.consecutive === LAST)
+    for (let height = FIRST; height <= LAST; height += 1) {
+      const got = await fetch(`http://${other.addresses()?.api}/v1/execution-data/${height}?format=car`)
+      assert.deepEqual(Buffer.from(await got.arrayBuffer()), readFileSync(join(chainFixture, `${height}.car`)))
+    }
   })
 })
