@@ -12,26 +12,22 @@ import {
   runHammer
 } from '#src/lab/index.ts'
 
-const MIB = 1_048_576
-const LIMIT = 400 * MIB
+const LIMIT = 400 * 1_048_576
 
 /** How large and how long; what a busy machine does to latencies and to memory's way back is not looked at. */
 const SHORT: Omit<HammerOptions, 'mode'> = {
   ...defaultHammerOptions,
   connections: 2,
   rate: 4,
-  sizeBytes: MIB,
-  forMs: 1_500,
+  sizeBytes: 65_536,
+  forMs: 1_000,
   hops: 2,
   quietMs: 1_000,
   recoveryMs: 0
 }
 
 const MORE: Partial<Record<HammerMode, Partial<HammerOptions>>> = {
-  calls: { sizeBytes: 100_000 },
-  growth: { sizeBytes: 4_096, blocks: 110 },
-  // Half a second to each of the attacks.
-  junk: { forMs: 1_500 }
+  growth: { sizeBytes: 4_096, blocks: 110 }
 }
 
 let folder = ''
@@ -56,7 +52,7 @@ async function hammer(mode: HammerMode): Promise<HammerReport> {
 /** Reasons that tell of the machine: how fast, how soon, how much memory stays. */
 const ABOUT_SPEED = /resident memory|behind|stood still|a hop took|messages a second|memory grew|took \d+ bytes/
 
-describe('every mode of the hammer, short', () => {
+describe('every mode of the hammer, short', { concurrency: 2 }, () => {
   const rows: readonly (readonly [mode: HammerMode, phases: RegExp])[] = [
     ['read', /read/],
     ['write', /write/],
@@ -92,7 +88,7 @@ describe('every mode of the hammer, short', () => {
 describe('a target that cannot start', () => {
   it('says what is the smallest that works', async () => {
     const report = await runHammer(
-      { ...SHORT, mode: 'read', memoryBytes: 64 * MIB, noLimit: true },
+      { ...SHORT, mode: 'read', memoryBytes: 64 * 1_048_576, noLimit: true },
       { stream: { write: () => true }, signal: new AbortController().signal }
     )
     assert.equal(report.ok, !caged)

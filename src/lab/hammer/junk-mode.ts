@@ -9,7 +9,7 @@ const ATTACKS = Object.keys(HOSTILE_MODES)
 /** Blobs that an attacker knows the target to have. */
 const KNOWN = 512
 /** Phases end with attacks; honest readers go on. */
-const LEAST_PHASE_MS = 1_000
+const LEAST_PHASE_MS = 250
 
 async function attack(stage: Stage, name: string, ms: number): Promise<void> {
   const { parts } = stage

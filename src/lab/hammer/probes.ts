@@ -187,7 +187,8 @@ function messages({ parts }: Stage, spare: readonly LoadPeer[]): Probe {
       const head = new Uint8Array(varintLength(length))
       writeVarint(head, 0, length)
       stream.send(concatBytes([head, Uint8Array.of(0x0a)]))
-      await sleep(clock, TAKEN_MS, signal)
+      const until = clock.now() + TAKEN_MS
+      while (stream.status === 'open' && clock.now() < until) await sleep(clock, 10, signal)
       const taken = stream.status === 'open'
       stream.abort(new Error('probed'))
       if (taken) return OK
