@@ -41,15 +41,30 @@ export async function fetchBlob(
   }
 }
 
-/** A peer that pages blobs in at random, one after the other. */
+/** Steps by it come to every part of a range, and to none twice in a row of any length. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2
+
+/**
+ * Shares of a range in an order without repetitions close to one another: a node does not ask again for what it has just got, and
+ * whoever does is taken for one whose want crossed its block.
+ */
+export function walkFrom(start: number): () => number {
+  let at = start
+  return () => {
+    at = (at + GOLDEN) % 1
+    return at
+  }
+}
+
+/** A peer that pages blobs in from all over the store, one after the other. */
 export async function readBlobs(
   parts: LoadParts,
   peer: LoadPeer,
-  use: { tally: Tally; signal: AbortSignal }
+  use: { readonly tally: Tally; readonly signal: AbortSignal; readonly walk: () => number }
 ): Promise<void> {
-  const { clock, rng, catalogue } = parts
+  const { clock, catalogue } = parts
   while (!use.signal.aborted) {
-    const blob = catalogue.blobAt(rng.next())
+    const blob = catalogue.blobAt(use.walk())
     const outcome =
       blob === undefined
         ? undefined

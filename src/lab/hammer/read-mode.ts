@@ -1,5 +1,5 @@
 import type { LoadPeer } from './load-peer.ts'
-import { type LoadParts, readApi, readBlobs } from './load.ts'
+import { type LoadParts, readApi, readBlobs, walkFrom } from './load.ts'
 import { chunksOf, type Stage } from './stage.ts'
 import type { Tally } from './tally.ts'
 import type { Mode } from './mode.ts'
@@ -9,10 +9,13 @@ type Load = (signal: AbortSignal) => Promise<void>
 /** Loops of every peer, and as many clients of the HTTP interface as there are peers, each counted in the same tally. */
 export function readers(stage: Stage, peers: readonly LoadPeer[], tally: Tally): Load[] {
   const parts: LoadParts = stage.parts
-  const { load, client } = stage.parts
+  const { load, client, rng } = stage.parts
   const each = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
   return [
-    ...peers.flatMap((peer) => each(load.inFlight, (): Load => (signal) => readBlobs(parts, peer, { tally, signal }))),
+    ...peers.flatMap((peer) => {
+      const walk = walkFrom(rng.next())
+      return each(load.inFlight, (): Load => (signal) => readBlobs(parts, peer, { tally, signal, walk }))
+    }),
     ...each(load.connections, (): Load => (signal) => readApi(parts, client, { tally, signal }))
   ]
 }

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { type Attempt, bisect } from '#src/lab/hammer/bisect.ts'
 import { carBlobs, Catalogue, RecentBlobs } from '#src/lab/hammer/blobs.ts'
 import { LatencyHistogram } from '#src/lab/hammer/latency.ts'
+import { walkFrom } from '#src/lab/hammer/load.ts'
 import { slopeOf } from '#src/lab/hammer/slopes.ts'
 import { nameOf, Tally } from '#src/lab/hammer/tally.ts'
 import { syntheticSource } from '#src/lab/localnet/synthetic-source.ts'
@@ -124,6 +125,15 @@ describe('slopes', () => {
       ),
       undefined
     )
+  })
+})
+
+describe('the order in which a peer reads', () => {
+  it('comes to none again soon, and to most in one round', () => {
+    const walk = walkFrom(0.3)
+    const seen = Array.from({ length: 300 }, () => Math.floor(walk() * 300))
+    assert.ok(new Set(seen).size >= 180, `${new Set(seen).size}`)
+    for (const [at, blob] of seen.entries()) assert.ok(!seen.slice(at + 1, at + 80).includes(blob), `${blob}`)
   })
 })
 
