@@ -58,7 +58,7 @@ describe('every mode of the hammer, short', { concurrency: 2 }, () => {
     ['write', /write/],
     ['fanout', /fanout 1/],
     ['calls', /messages/],
-    ['hybrid', /fanout/],
+    ['hybrid', /read/],
     ['decode', /decoded/],
     ['probe', /length of a message/],
     ['growth', /110 blocks/],

@@ -41,6 +41,8 @@ export type Figures = PhaseReport['figures']
 
 /** How long a target may take to sync what was made, when it is waited for. */
 const SYNC_LIMIT_MS = 300_000
+/** A load goes on for so long at most until the first request is served. */
+const FIRST_ANSWER_MS = 30_000
 
 /** What a mode works with: the target and its surroundings, and the report that grows. */
 export class Stage {
@@ -80,19 +82,30 @@ export class Stage {
 
   /** Runs loads together for so long; all of them end with the signal they are given. */
   async during(ms: number, loads: readonly ((signal: AbortSignal) => Promise<void>)[]): Promise<void> {
-    const { clock, signal } = this.parts
+    const { signal } = this.parts
     const over = new AbortController()
     const all = AbortSignal.any([signal, over.signal])
     const running = loads.map((load) => load(all))
     // A load that fails ends the others, and the phase.
     const failed = Promise.all(running).then(() => undefined)
     try {
-      await Promise.race([sleep(clock, ms, signal).catch(() => undefined), failed])
+      await Promise.race([this.#lasting(ms), failed])
       over.abort()
       await failed
     } finally {
       over.abort()
       await Promise.allSettled(running)
+    }
+  }
+
+  /** The time of a load, and longer where nothing was served yet: a machine that has no time for it is waited for. */
+  async #lasting(ms: number): Promise<void> {
+    const { clock, signal } = this.parts
+    const until = clock.now() + ms
+    const atMost = until + FIRST_ANSWER_MS
+    while (!signal.aborted && clock.now() < (this.current?.tally.ok === 0 ? atMost : until)) {
+      const left = until - clock.now()
+      await sleep(clock, left > 0 ? left : 50, signal).catch(() => undefined)
     }
   }
 

@@ -92,7 +92,10 @@ export class TargetWatch {
   /** Median of the samples of the last `ms`. */
   recent(ms: number): { readonly rssBytes: number; readonly anonBytes: number } | undefined {
     const from = this.#clock.now() - ms
-    const within = this.#samples.filter(({ atMs }) => atMs >= from)
+    const late = this.#samples.slice(-1)
+    const recent = this.#samples.filter(({ atMs }) => atMs >= from)
+    // A machine too busy to look in that time has looked before.
+    const within = recent.length > 0 ? recent : late
     const rssBytes = median(within.map((sample) => sample.rssBytes))
     const anonBytes = median(within.map((sample) => sample.anonBytes))
     return rssBytes === undefined || anonBytes === undefined ? undefined : { rssBytes, anonBytes }
