@@ -38,12 +38,22 @@ const NANO_ENVIRONMENT = {
 export const NODE_FLAGS = ['--max-semi-space-size=1', '--heap-growing-percent=400', '--expose-gc']
 
 /**
+ * And one optimising compiler instead of three: the pages of the two quicker ones, and what they make, are 6 MiB of an idle node. The
+ * interpreter then works until TurboFan has what is hot.
+ *
+ * @type {readonly string[]}
+ */
+const NANO_FLAGS = [...NODE_FLAGS, '--no-maglev', '--no-sparkplug']
+
+/**
  * What a node of a profile is started with.
  *
  * @param {string | undefined} profile
  */
 export function nodeSettings(profile) {
-  return { environment: profile === 'nano' ? NANO_ENVIRONMENT : NODE_ENVIRONMENT, flags: NODE_FLAGS }
+  return profile === 'nano'
+    ? { environment: NANO_ENVIRONMENT, flags: NANO_FLAGS }
+    : { environment: NODE_ENVIRONMENT, flags: NODE_FLAGS }
 }
 
 /**

@@ -9,6 +9,7 @@ import { logTable } from './log-lines.ts'
 import { blockNames, fillBlocks, fillDefaults } from './markdown.ts'
 import { metricTables } from './metrics.ts'
 import { checkTable, progressLines, stallTable } from './operations.ts'
+import { profileTable, requestLimitTable } from './profiles.ts'
 import { root } from './source-facts.ts'
 
 const BLOCKS: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -22,7 +23,9 @@ const BLOCKS: Readonly<Record<string, () => string | Promise<string>>> = {
   checks: checkTable,
   stalls: stallTable,
   'progress-lines': progressLines,
-  'log-lines': logTable
+  'log-lines': logTable,
+  profiles: profileTable,
+  'request-limits': requestLimitTable
 }
 
 export interface Page {

@@ -12,6 +12,8 @@ export interface ChainNetworkPlan {
   readonly executions: number
   /** Name of each access node, and what `run` gets beside the usual flags. */
   readonly access: Readonly<Record<string, readonly string[]>>
+  /** How long the access nodes may take until they hold the chain, ms. */
+  readonly limitMs?: number
 }
 
 export interface ChainNetwork {
@@ -51,10 +53,11 @@ export async function startChainNetwork(plan: ChainNetworkPlan): Promise<ChainNe
     }
     const access = new Map([...nodes].filter(([name]) => name in plan.access))
     for (const node of access.values()) {
-      await until(node, async () => {
+      const synced = async (): Promise<boolean> => {
         const status = await node.status()
         return status?.heights.consecutive === CHAIN.last && status.connections === names.length - 1
-      })
+      }
+      await until(node, synced, plan.limitMs)
     }
     return { access, stop }
   } catch (error) {
