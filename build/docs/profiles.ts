@@ -114,5 +114,5 @@ export function requestLimitTable(): string {
 function shown(key: string, value: Leaf | undefined): string {
   if (typeof value !== 'number') return value === true ? 'yes' : 'no'
   if (/bytes|^memory\.(?:cache|budget)$/i.test(key)) return formatSize(value).replace(/\.0+(?= )/, '')
-  return /Ms$/.test(key) ? formatDuration(value) : value.toLocaleString('en-US')
+  return key.endsWith('Ms') ? formatDuration(value) : value.toLocaleString('en-US')
 }
