@@ -49,7 +49,7 @@ export interface ClientOptions {
   readonly minRateBytes: number
   /** Pause after a round that found nobody, doubling from the first to the second. */
   readonly roundBackoffMs: { readonly initialMs: number; readonly maxMs: number }
-  /** A peer that was silent, lied or stalled is passed over for so long, doubling with each strike up to the second. */
+  /** A peer that was silent or stalled is passed over for so long, one that lied for twice as long; doubling with each strike up to the second. */
   readonly cooldownMs: { readonly initialMs: number; readonly maxMs: number }
   /** Cold bytes outstanding at a peer, estimated: grows with each delivery, halves with each failure. */
   readonly peerWindowBytes: { readonly initial: number; readonly min: number; readonly max: number }

@@ -12,7 +12,10 @@ const DOUBT_MS = 10_000
 /** Silences in a row, with no want answered in between, after which words are not enough. */
 const SILENCES = 4
 
-/** A strike's reason. Every one costs a cooldown; that of `silent` ends with the peer's next word. */
+/**
+ * A strike's reason. Every one costs a cooldown; that of `silent` ends with the peer's next word, that of `undelivered` lasts twice as long: who
+ * says that the block comes, and sends none, costs each child its hard limit.
+ */
 export type Strike = 'silent' | 'undelivered' | 'stalled' | 'wrong'
 
 /**
@@ -110,7 +113,8 @@ export class PeerState {
       this.#muteSince ??= since
       if (this.#silences < SILENCES) return
     }
-    const lasts = Math.min(maxMs, initialMs * 2 ** Math.min(20, this.#strikes))
+    const doublings = Math.min(20, this.#strikes + (reason === 'undelivered' ? 1 : 0))
+    const lasts = Math.min(maxMs, initialMs * 2 ** doublings)
     this.#strikes += 1
     this.#cooldownUntil = Math.max(this.#cooldownUntil, now + lasts)
   }

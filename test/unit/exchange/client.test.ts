@@ -81,19 +81,25 @@ describe('what is known of a peer', () => {
     assert.equal(table.oldest(0), wants[1])
   })
 
-  test('strikes double the cooldown, a delivery ends it', () => {
-    const peer = newPeer()
+  test('strikes double the cooldown, a delivery ends it; a lie costs twice as much', () => {
     const { initialMs, maxMs } = options.cooldownMs
-    let now = 0
-    for (const expected of [initialMs, initialMs * 2, initialMs * 4, initialMs * 8, initialMs * 16, maxMs, maxMs]) {
-      peer.strike('undelivered', now)
-      assert.equal(peer.coolingDown(now + expected - 1), true)
-      assert.equal(peer.coolingDown(now + expected), false)
-      now += expected
+    const doubling = [1, 2, 4, 8, 16].map((times) => initialMs * times)
+    for (const [reason, lasts] of [
+      ['stalled', [...doubling, maxMs, maxMs]],
+      ['undelivered', [...doubling.slice(1), maxMs, maxMs]]
+    ] as const) {
+      const peer = newPeer()
+      let now = 0
+      for (const expected of lasts) {
+        peer.strike(reason, now)
+        assert.equal(peer.coolingDown(now + expected - 1), true)
+        assert.equal(peer.coolingDown(now + expected), false)
+        now += expected
+      }
+      peer.strike('wrong', now)
+      peer.delivered(100, now)
+      assert.equal(peer.coolingDown(now), false)
     }
-    peer.strike('wrong', now)
-    peer.delivered(100, now)
-    assert.equal(peer.coolingDown(now), false)
   })
 
   test('silence is over with the next word, a lie is not; who is silent again and again is not believed', () => {
