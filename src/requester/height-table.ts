@@ -17,6 +17,7 @@ export interface HeightTableOptions {
   readonly maxInFlightBytes: number
   readonly maxHintCids: number
   readonly concurrency: number
+  readonly lowestHeights: number
 }
 
 interface Retry {
@@ -232,15 +233,21 @@ export class HeightTable {
       if (first?.kind === 'waiting' && first.dueAt <= now) return first
       if (first?.kind === 'running') others -= 1
     }
-    const next = hot ?? cold
+    const next = fetching === 'lowest' ? this.#lowest(now) : (hot ?? cold)
+    if (fetching === 'lowest' && next === undefined && (hot ?? cold) !== undefined) this.putOff += 1
     if (others >= concurrency - 1 || next === undefined) return undefined
-    if (fetching === 'lowest') {
-      this.putOff += 1
-      return undefined
-    }
     const bytes = this.#estimate.of(next.block)
     if (this.#reservedBytes + bytes > maxInFlightBytes) return undefined
     return this.#heldBytes + this.#reservedBytes + bytes > maxAheadBytes ? undefined : next
+  }
+
+  /** The lowest that waits, of those that are fetched when memory is short. */
+  #lowest(now: number): WaitingHeight | undefined {
+    for (let ahead = 1; ahead <= this.#options.lowestHeights; ahead += 1) {
+      const state = this.#states.get(this.#frontier + ahead)
+      if (state?.kind === 'waiting' && state.dueAt <= now) return state
+    }
+    return undefined
   }
 
   /** Drops what is not due any more: a height that started as the lowest leaves its entry, which comes up here next. */

@@ -29,6 +29,11 @@ export interface RequesterOptions {
   readonly maxHintCids: number
   /** Downloads at a time. One slot is kept for the lowest missing height, so that no number of stuck ones stops the sync. */
   readonly concurrency: number
+  /**
+   * Heights from the lowest missing one on that are fetched while memory is short. One alone costs a round trip and a sync of the disk
+   * each, and a loaded node then falls behind its chain.
+   */
+  readonly lowestHeights: number
   /** A live announcement within so many heights of the newest goes before older ones: few hold its blobs yet, and many will ask. */
   readonly hotHeights: number
 
@@ -80,6 +85,8 @@ export const defaultRequesterOptions: RequesterOptions = Object.freeze({
   maxHintCids: 16_384,
   // A block without a hint takes three round trips: at 30 ms these are some 700 blocks a second. Bytes have a bound of their own.
   concurrency: 64,
+  // Some MiB of a chain as busy as it has ever been; four heights a round trip keep up with any.
+  lowestHeights: 4,
   hotHeights: 64,
   attemptTimeoutMs: 60_000,
   maxAttemptTimeoutMs: 600_000,
@@ -102,6 +109,7 @@ const COUNTS = [
   ['maxInFlightBytes', 'nothing but the lowest height could be fetched'],
   ['maxHintCids', 'the feed would be read one height at a time'],
   ['concurrency', 'nothing could be fetched'],
+  ['lowestHeights', 'nothing could be fetched while memory is short'],
   ['attemptTimeoutMs', 'every try would time out at once'],
   ['stallAfterMs', 'every height would count as a stall'],
   ['stallLogEveryMs', 'a stall would flood the log'],

@@ -40,7 +40,7 @@ export type DownloadPort<M extends TreeManifest> = (
 ) => Promise<M>
 
 /**
- * What may be begun now: everything, only the lowest missing height (memory is short: nothing is fetched ahead of need), or
+ * What may be begun now: everything, only the lowest missing heights (memory is short: nothing is fetched far ahead of need), or
  * nothing (the disk is full). What runs goes on.
  */
 export type Fetching = 'all' | 'lowest' | 'none'
