@@ -47,7 +47,8 @@ export async function makeHistory(
     let done = 0
     for await (const block of source.blocks()) {
       context.signal.throwIfAborted()
-      context.onLine?.(await batch.add(block))
+      const line = await batch.add(block)
+      context.onLine?.(line)
       done += 1
       if (done % BATCH === 0) await batch.flush()
       if (done % BATCH === 0) context.onProgress(done)
