@@ -51,16 +51,23 @@ export async function startCrowd(count: number): Promise<Crowd> {
     ...['--metrics-address', '127.0.0.1:0', '--api-address', '127.0.0.1:0']
   ])
   const hosts = await Promise.all(peers.map((peer) => startPeer(peer, entry)))
-  await until(node, async () => ((await node.status())?.connections ?? 0) === count)
+  const stop = async (): Promise<void> => {
+    await Promise.all(hosts.map((host) => host.stop()))
+    await node.stop()
+    folder.remove()
+  }
+  try {
+    await until(node, async () => ((await node.status())?.connections ?? 0) === count)
+  } catch (error) {
+    // The hosts would keep this process alive, and the test would never be seen to fail.
+    await Promise.all(hosts.map((host) => host.stop()))
+    throw error
+  }
   return {
     node,
     hosts,
     scrape: async () => (await fetch(`http://${node.addresses()?.metrics}/metrics`)).text(),
-    async stop() {
-      await Promise.all(hosts.map((host) => host.stop()))
-      await node.stop()
-      folder.remove()
-    }
+    stop
   }
 }
 

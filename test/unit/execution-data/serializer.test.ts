@@ -31,6 +31,12 @@ function toJson(object: Deserialized): unknown {
   return object.code === 2 ? rootToJson(object.value) : chunkToJson(object.value)
 }
 
+/** flow-go reads several things as the undefined CID and writes it as no bytes, which it does not read again. */
+function hasNullCid(object: Deserialized): boolean {
+  if (object.code === 1) return object.value?.includes(null) === true
+  return object.code === 2 && object.value.chunkIds?.includes(null) === true
+}
+
 function serialize(object: Deserialized): Uint8Array {
   if (object.code === 1) return serializeCidList(object.value)
   return object.code === 2 ? serializeRoot(object.value) : serializeChunk(object.value)
@@ -274,7 +280,8 @@ describe('serializer properties', () => {
     const outcome = (materialize: boolean): string => {
       try {
         const object = deserialize(cut(blob, seed), { ...small, materialize })
-        if (materialize) assert.deepEqual(toJson(deserialize([serialize(object)], small)), toJson(object))
+        if (materialize && !hasNullCid(object))
+          assert.deepEqual(toJson(deserialize([serialize(object)], small)), toJson(object))
         return 'read'
       } catch (error) {
         assert.ok(error instanceof ExecutionDataError && isMalformed(error), String((error as Error).stack))
