@@ -31,6 +31,10 @@ test('the launcher finds the profile where the command line will: flag, environm
 test('nano gives freed memory back, the others keep what a blob needs', () => {
   assert.equal(nodeSettings('nano').environment['MALLOC_MMAP_THRESHOLD_'], '131072')
   assert.ok(nodeSettings('nano').flags.includes('--no-maglev'))
+  const youngGeneration = (profile: string): string | undefined =>
+    nodeSettings(profile).flags.findLast((flag) => flag.startsWith('--max-semi-space-size='))
+  assert.equal(youngGeneration('nano'), '--max-semi-space-size=1')
+  assert.equal(youngGeneration('standard'), '--max-semi-space-size=2')
   assert.ok(!nodeSettings(undefined).flags.includes('--no-maglev'))
   assert.equal(nodeSettings('standard').environment, nodeSettings(undefined).environment)
   assert.ok(Number(nodeSettings(undefined).environment['MALLOC_MMAP_THRESHOLD_']) > 1024 ** 2)
