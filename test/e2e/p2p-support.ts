@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { createServer, type Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Registry } from 'prom-client'
 import { silentLogger } from '#src/log/logger.ts'
@@ -18,24 +17,7 @@ import {
   peerIdOf
 } from '#src/p2p/index.ts'
 import { systemClock, systemRng, toHex } from '#src/util/index.ts'
-
-/** Ports that were free a moment ago, all different. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-      return server
-    })
-  )
-  const ports = servers.map((server) => {
-    const address = server.address()
-    assert.ok(typeof address === 'object' && address !== null)
-    return address.port
-  })
-  await Promise.all(servers.map((server: Server) => new Promise((resolve) => server.close(resolve))))
-  return ports
-}
+import { freePorts } from '#src/lab/localnet/ports.ts'
 
 /** Waits until the condition holds; gives up, with the condition's text, long after it should. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -61,7 +43,7 @@ const QUICK = {
 
 /** Nodes on loopback, each with a port that was free a moment ago. */
 export async function members(count: number, role: NodeIdentity['role'] = 'access'): Promise<Member[]> {
-  const ports = await freePorts(count)
+  const ports = await freePorts(count, systemRng)
   return ports.map((port) => {
     const key = generateNetworkKey()
     const networkPublicKey = key.publicKey.point

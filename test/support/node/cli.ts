@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePorts } from '#src/lab/localnet/ports.ts'
+import { systemRng } from '#src/util/index.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const launcher = join(root, 'bin', 'sealsync.mjs')
@@ -143,13 +144,11 @@ export async function until(
   }
 }
 
+/** Below the range of outgoing connections, one of which would take it before the node does. */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  const [port] = await freePorts(1, systemRng)
+  if (port === undefined) throw new Error('no port')
+  return port
 }
 
 export function temporaryDirectory(): { readonly path: string; remove(): void } {
