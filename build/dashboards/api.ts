@@ -70,7 +70,7 @@ export const api: DashboardSpec = {
           unit: 'short',
           good: 'below the limit of streams',
           targets: [
-            { expr: perNode(metric(`${A}_tree_streams`)), legend: 'blob trees' },
+            { expr: perNode(metric(`${A}_tree_streams`), 'kind'), legend: 'blob trees as {{kind}}' },
             { expr: perNode(metric(`${A}_in_flight_requests`), 'listener'), legend: '{{listener}} requests' }
           ]
         },
@@ -128,6 +128,17 @@ export const api: DashboardSpec = {
                 metric('state_synchronization_execution_data_requester_execution_requester_outstanding_notifications')
               )
             }
+          ]
+        },
+        {
+          title: 'Subscriptions taken up again',
+          unit: 'ops',
+          about:
+            'Followers that ask for announcements of past heights: after a start, a reconnect or a gap. Each is answered from what the node remembers',
+          good: '0 but after a start',
+          targets: [
+            { expr: perNode(rate('sealsync_p2p_announce_requests_total'), 'outcome'), legend: 'asked of us' },
+            { expr: perNode(rate('sealsync_p2p_announce_requests_sent_total')), legend: 'asked by us' }
           ]
         },
         {

@@ -252,6 +252,13 @@ export const peers: DashboardSpec = {
           targets: [{ expr: perNode(metric(`${P}_cooldowns_total`), 'reason'), legend: '{{reason}}' }]
         },
         {
+          title: 'Peers by strikes',
+          unit: 'short',
+          about: 'How the connected peers are spread over the strikes each has had since it last delivered',
+          good: 'all at 0',
+          targets: [{ expr: perNode(metric('sealsync_exchange_peers_by_strikes'), 'strikes'), legend: '{{strikes}}' }]
+        },
+        {
           title: 'Refused by the exchange',
           unit: 'ops',
           good: '0; repeat and ledger under heavy catching up',

@@ -2,7 +2,7 @@ import type { MemoryAccount } from '../budget/account.ts'
 import { type Blob, BlobCid, type ExecutionDataId, type Height, parseBlockId, parseHeight } from '../model/index.ts'
 import type { TrackedBlock, Tracker } from '../tracker/tracker.ts'
 import { ApiError } from './errors.ts'
-import type { ApiMetrics } from './metrics.ts'
+import type { ApiMetrics, TreeStreamKind } from './metrics.ts'
 import {
   DESCRIBED_BLOB_BYTES,
   DESCRIBED_BLOB_TEXT_BYTES,
@@ -123,7 +123,7 @@ export class ExecutionDataReader {
 
   /** Throws ApiError `too-many-streams`, `exceeds-limit`, `overloaded`, `pruned`, `not-available`. */
   async describe(block: TrackedBlock, options: { readonly signal: AbortSignal }): Promise<object> {
-    const release = this.#take()
+    const release = this.#take('json')
     const paid = this.#payingForBlobs()
     try {
       const tree = await this.#components.describeTree(block.executionDataId, { ...options, onBlob: paid.onBlob })
@@ -182,7 +182,7 @@ export class ExecutionDataReader {
     options: { readonly signal: AbortSignal; readonly unreadable: (cause: unknown) => Promise<unknown> }
   ): AsyncGenerator<Uint8Array> {
     const { readTree, encodeCar, account } = this.#components
-    const release = this.#take()
+    const release = this.#take('car')
     let extra = 0
     try {
       const blobs = readTree(id, options)[Symbol.asyncIterator]()
@@ -215,7 +215,7 @@ export class ExecutionDataReader {
     }
   }
 
-  #take(): () => void {
+  #take(kind: TreeStreamKind): () => void {
     const { account, metrics } = this.#components
     const { maxStreams } = this.#options
     if (this.#open >= maxStreams) {
@@ -225,10 +225,10 @@ export class ExecutionDataReader {
     }
     reserveFor(account, STREAM_WINDOW_BYTES, 'the transfer')
     this.#open += 1
-    metrics.streams.inc()
+    metrics.streams.inc({ kind })
     return () => {
       this.#open -= 1
-      metrics.streams.dec()
+      metrics.streams.dec({ kind })
       account.release(STREAM_WINDOW_BYTES)
     }
   }

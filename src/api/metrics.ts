@@ -15,6 +15,10 @@ export type CutReason = (typeof CUTS)[number]
 const FAULTS = ['headers-too-large', 'timeout', 'malformed', 'reset'] as const
 export type ProtocolFault = (typeof FAULTS)[number]
 
+/** What a blob tree is read for. */
+const TREE_STREAMS = ['car', 'json'] as const
+export type TreeStreamKind = (typeof TREE_STREAMS)[number]
+
 function requestMetrics(registers: Registry[]) {
   return {
     requests: new Counter<'listener' | 'route' | 'status'>({
@@ -78,9 +82,10 @@ function connectionMetrics(registers: Registry[]) {
       labelNames: ['listener', 'reason'],
       registers
     }),
-    streams: new Gauge({
+    streams: new Gauge<'kind'>({
       name: 'sealsync_api_tree_streams',
       help: 'Blob trees being read for clients, as CAR or JSON',
+      labelNames: ['kind'],
       registers
     })
   }
@@ -111,6 +116,7 @@ export function createApiMetrics(register: Registry) {
   const registers = [register]
   const metrics = { ...requestMetrics(registers), ...connectionMetrics(registers), ...healthMetrics(registers) }
   const listener = ['metrics', 'api', 'admin']
+  for (const labels of labelSets({ kind: TREE_STREAMS })) metrics.streams.set(labels, 0)
   for (const labels of labelSets({ listener, code: Object.keys(REQUEST_STATUS) })) metrics.refused.inc(labels, 0)
   for (const labels of labelSets({ listener, reason: CUTS })) metrics.cuts.inc(labels, 0)
   for (const labels of labelSets({ listener, reason: FAULTS })) metrics.protocolFaults.inc(labels, 0)

@@ -269,6 +269,7 @@ export class ExchangeService implements Exchange {
       receiveBytes: this.#receive.reservedBytes,
       wantAgeSeconds: this.client.wantAgeSeconds(),
       peerWindowBytes: this.client.peerWindowBytes(),
+      peersByStrikes: this.client.peersByStrikes(),
       oldestQueuedSeconds: this.server.oldestQueuedSeconds
     }))
   }

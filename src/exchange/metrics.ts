@@ -116,9 +116,14 @@ export interface ExchangeLevels {
   readonly wantAgeSeconds: { readonly oldest: number; readonly p99: number }
   /** Bytes that one peer may owe at a time: the smallest, the mean and the largest window. */
   readonly peerWindowBytes: { readonly min: number; readonly mean: number; readonly max: number }
+  /** Peers by the strikes each has had since it last delivered. */
+  readonly peersByStrikes: Readonly<Record<StrikeCount, number>>
   /** Time since the oldest block that waits to be sent was queued, seconds. */
   readonly oldestQueuedSeconds: number
 }
+
+/** How many strikes a peer has had since its last delivery, as a few classes: counts of peers, so that no peer makes a series. */
+export type StrikeCount = '0' | '1' | '2-3' | '4+'
 
 /** Of an exchange that does not run. */
 export const NO_LEVELS: ExchangeLevels = {
@@ -131,6 +136,7 @@ export const NO_LEVELS: ExchangeLevels = {
   receiveBytes: 0,
   wantAgeSeconds: { oldest: 0, p99: 0 },
   peerWindowBytes: { min: 0, mean: 0, max: 0 },
+  peersByStrikes: { '0': 0, '1': 0, '2-3': 0, '4+': 0 },
   oldestQueuedSeconds: 0
 }
 
@@ -274,6 +280,12 @@ function defineLevels(register: Registry, read: () => ExchangeLevels): void {
     help: 'bytes that one peer may owe at a time: smallest, mean and largest window of the connected peers',
     label: 'stat',
     read: () => read().peerWindowBytes
+  })
+  define(register, Gauge, {
+    name: 'sealsync_exchange_peers_by_strikes',
+    help: 'connected peers by the strikes each has had since it last delivered; every strike costs a peer a time in which it is asked for nothing',
+    label: 'strikes',
+    read: () => read().peersByStrikes
   })
 }
 

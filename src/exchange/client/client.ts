@@ -3,7 +3,7 @@ import { ExchangeError } from '../errors.ts'
 import type { WantState as WantReport } from '../exchange.ts'
 import { encodeCancel } from '../message/encoder.ts'
 import type { Presence, ReceivedBlock } from '../message/types.ts'
-import { temperatureOf } from '../metrics.ts'
+import { type StrikeCount, temperatureOf } from '../metrics.ts'
 import type { ExchangeOptions } from '../options.ts'
 import { AssignedPolicy } from './assigned-policy.ts'
 import { ClassicPolicy } from './classic-policy.ts'
@@ -74,6 +74,15 @@ export class ExchangeClient {
     if (windows.length === 0) return { min: 0, mean: 0, max: 0 }
     const sum = windows.reduce((total, bytes) => total + bytes, 0)
     return { min: Math.min(...windows), mean: sum / windows.length, max: Math.max(...windows) }
+  }
+
+  /** See `ExchangeLevels.peersByStrikes`. */
+  peersByStrikes(): Record<StrikeCount, number> {
+    const counts = { '0': 0, '1': 0, '2-3': 0, '4+': 0 }
+    for (const { strikes } of this.#peers.values()) {
+      counts[strikes === 0 ? '0' : strikes === 1 ? '1' : strikes < 4 ? '2-3' : '4+'] += 1
+    }
+    return counts
   }
 
   /** Every want, for invariants and reports. */

@@ -56,6 +56,11 @@ export class PeerState {
     this.windowBytes = options.peerWindowBytes.initial
   }
 
+  /** Faults since it last delivered. */
+  get strikes(): number {
+    return this.#strikes
+  }
+
   get rttMs(): number | undefined {
     return this.ack.rttMs
   }

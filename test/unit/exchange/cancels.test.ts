@@ -155,3 +155,15 @@ describe("boxo's way of asking", () => {
     assert.deepEqual(await asker.said(), ['0 want-have', '1 want-block'])
   })
 })
+
+test('peers are counted by the strikes they have, and a delivery wipes them out', () => {
+  const asker = new Asker()
+  const [first, second] = asker.connect(3)
+  for (let times = 0; times < 3; times++) asker.client.peer(first!)?.strike('stalled', 0)
+  asker.client.peer(second!)?.strike('wrong', 0)
+  assert.deepEqual(asker.client.peersByStrikes(), { '0': 1, '1': 1, '2-3': 1, '4+': 0 })
+  asker.client.peer(first!)?.strike('stalled', 0)
+  assert.equal(asker.client.peersByStrikes()['4+'], 1)
+  asker.client.peer(first!)?.delivered(100, 0)
+  assert.deepEqual(asker.client.peersByStrikes(), { '0': 2, '1': 1, '2-3': 0, '4+': 0 })
+})

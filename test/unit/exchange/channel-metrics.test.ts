@@ -13,6 +13,7 @@ const levels = (sendBytes: number) => ({
   receiveBytes: 0,
   wantAgeSeconds: { oldest: 0, p99: 0 },
   peerWindowBytes: { min: 0, mean: 0, max: 0 },
+  peersByStrikes: { '0': 0, '1': 0, '2-3': 0, '4+': 0 },
   oldestQueuedSeconds: 0
 })
 
