@@ -140,6 +140,7 @@ function createDht(
       records:
         providerStore === 'level' ? new StoredRecords(directory.database.space('providers')) : new MemoryRecords(),
       blobs: () => blockstore.keys(),
+      holds: (cid) => blockstore.has(cid),
       clock,
       metrics: createDhtMetrics(register)
     },

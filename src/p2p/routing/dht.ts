@@ -31,6 +31,7 @@ export interface DhtComponents {
   readonly records: RecordTable
   /** Every blob that this node has. */
   readonly blobs: () => AsyncIterable<BlobCid>
+  readonly holds: (cid: BlobCid) => Promise<boolean>
   readonly clock: Clock
   readonly metrics: DhtMetrics
 }
@@ -58,8 +59,8 @@ export class Dht implements Service {
   ) {
     this.#components = components
     this.#options = options
-    const { self, clock, metrics, records } = components
-    this.#records = new ProviderRecords({ table: records, self, clock, metrics }, options)
+    const { self, holds, clock, metrics, records } = components
+    this.#records = new ProviderRecords({ table: records, self, holds, clock, metrics }, options)
     this.#queue = new ProvideQueue(
       { provide: (cid, { signal }) => this.#provide(cid, signal), clock, metrics },
       options

@@ -1,5 +1,5 @@
 import { base32 } from 'multiformats/bases/base32'
-import type { BlobCid } from '../../model/index.ts'
+import { BlobCid } from '../../model/index.ts'
 import { type Clock, readVarint, type Timer, varintLength, writeVarint } from '../../util/index.ts'
 import type { DhtMetrics } from './metrics.ts'
 import type { DhtOptions } from './options.ts'
@@ -23,6 +23,8 @@ export interface ProviderRecordsComponents {
   readonly table: RecordTable
   /** This node's peer id as text. */
   readonly self: string
+  /** Whether this node has the blob. */
+  readonly holds: (cid: BlobCid) => Promise<boolean>
   readonly clock: Clock
   readonly metrics: DhtMetrics
 }
@@ -106,25 +108,37 @@ export class ProviderRecords {
     if (place === undefined) throw new Error('only provider records are kept')
     if (place.peer !== this.#components.self) this.#onAddition(place)
     await this.#write(place, value)
+    if (place.peer === this.#components.self) await this.#assertHeld(place)
     return key
+  }
+
+  /**
+   * A round of providing again may reach a blob that was deleted meanwhile. Looked at after the record is written: whoever deletes a blob
+   * takes its record away afterwards, so that one of the two sees the other. The error ends the providing.
+   */
+  async #assertHeld(place: RecordPlace): Promise<void> {
+    const cid = BlobCid.fromBytes(base32.baseDecode(place.blob))
+    if (cid !== undefined && (await this.#components.holds(cid))) return
+    await this.#remove(place)
+    throw new Error('the blob is not here any more')
   }
 
   async delete(key: DatastoreKey): Promise<void> {
     const place = placeOf(key)
-    if (place === undefined) return
+    if (place !== undefined) await this.#remove(place)
+  }
+
+  async #remove(place: RecordPlace): Promise<Uint8Array | undefined> {
     const before = await this.#components.table.replace(place, undefined)
     if (before !== undefined) this.#count(place, before, -1)
+    return before
   }
 
   /** This node has these no more: they are not provided again, and the backlog is not theirs. */
   async withdraw(cids: readonly BlobCid[]): Promise<void> {
-    const { table, self } = this.#components
     for (const cid of cids) {
-      const place = { blob: base32.baseEncode(cid.toBytes()), peer: self }
-      const before = await table.replace(place, undefined)
-      if (before === undefined) continue
-      this.#count(place, before, -1)
-      this.#noLongerDue(before)
+      const place = { blob: base32.baseEncode(cid.toBytes()), peer: this.#components.self }
+      this.#noLongerDue(await this.#remove(place))
     }
   }
 

@@ -82,21 +82,25 @@ export class Ledger {
   }
 
   async locate(cid: BlobCid): Promise<Location | undefined> {
-    return (
-      this.#unindexed.get(cid.key)?.[1] ?? (this.#answers.has(cid.key) ? this.#answers.get(cid.key) : this.#ask(cid))
-    )
+    const [location] = await this.locateMany([cid])
+    return location
   }
 
-  /** As `locate` for each. */
-  locateMany(cids: readonly BlobCid[]): Promise<(Location | undefined)[]> {
-    return Promise.all(cids.map((cid) => this.locate(cid)))
+  /** As `locate` for each: of thousands, a promise for each would cost more than the read. */
+  async locateMany(cids: readonly BlobCid[]): Promise<(Location | undefined)[]> {
+    const found = cids.map(({ key }) => this.#unindexed.get(key)?.[1] ?? this.#answers.get(key))
+    const asked = cids.filter(({ key }, at) => found[at] === undefined && !this.#answers.has(key))
+    if (asked.length === 0) return found
+    const answers = await this.#ask(asked)
+    return cids.map(({ key }, at) => found[at] ?? answers.get(key))
   }
 
   /** One read of the index answers all that is asked in a row: each is a job in another thread. */
-  async #ask(cid: BlobCid): Promise<Location | undefined> {
+  #ask(asked: readonly BlobCid[]): Question['answers'] {
     this.#question ??= this.#read()
-    this.#question.cids.set(cid.key, cid)
-    return (await this.#question.answers).get(cid.key)
+    const { answers, cids } = this.#question
+    for (const cid of asked) cids.set(cid.key, cid)
+    return answers
   }
 
   #read(): Question {

@@ -42,14 +42,18 @@ for (const [where, makeTable] of TABLES) {
       const clock = new VirtualClock()
       const register = new Registry()
       const metrics = createDhtMetrics(register)
-      const records = new ProviderRecords({ table, self: 'me', clock, metrics }, { ...defaultDhtOptions, ...change })
+      const gone = new Set<BlobCid>()
+      const records = new ProviderRecords(
+        { table, self: 'me', holds: async (asked) => ![...gone].some(({ key }) => key === asked.key), clock, metrics },
+        { ...defaultDhtOptions, ...change }
+      )
       const value = async (name: string, label?: string): Promise<number> => {
         const { values } = (await register.getSingleMetric(`sealsync_p2p_dht_${name}_total`)?.get()) ?? { values: [] }
         return values
           .filter(({ labels }) => label === undefined || Object.values(labels).includes(label))
           .reduce((sum, one) => sum + one.value, 0)
       }
-      return { clock, records, table, value }
+      return { clock, gone, records, table, value }
     }
 
     it('of this node go with their blobs, and with them what was due', async () => {
@@ -66,6 +70,24 @@ for (const [where, makeTable] of TABLES) {
       assert.equal(await value('provides'), 0)
       await records.delete(keyOf(1, 'other'))
       assert.equal(records.bytes, 0)
+    })
+
+    it('of this node are not written again once the blob is gone', async () => {
+      const { gone, records } = setUp()
+      await records.open(held(2))
+      await all(records.query({}))
+      // The round has reached the blob; it is deleted before its turn comes.
+      gone.add(cid(0))
+      await records.withdraw([cid(0)])
+      await assert.rejects(records.put(keyOf(0, 'me'), time(5)), /not here/)
+      assert.equal(await records.has(keyOf(0, 'me')), false)
+      // Deleted between its new record and the look at the store: the record goes with whoever is second.
+      gone.add(cid(1))
+      await assert.rejects(records.put(keyOf(1, 'me'), time(5)), /not here/)
+      await records.withdraw([cid(1)])
+      assert.deepEqual([records.ownRecords, records.bytes], [0, 0])
+      await records.put(keyOf(0, 'other'), time(5))
+      assert.equal(records.otherRecords, 1)
     })
 
     it('are found by blob, counted by whose they are, and forgotten', async () => {
