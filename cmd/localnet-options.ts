@@ -14,11 +14,19 @@ interface OptionRow {
   readonly help: string
 }
 
+const count = (key: keyof LocalnetOptions, flag: string, help: string): OptionRow => ({
+  key,
+  flag,
+  value: 'n',
+  type: 'count',
+  help
+})
+
 const OPTIONS: readonly OptionRow[] = [
-  { key: 'execution', flag: 'execution', value: 'n', type: 'count', help: 'execution nodes' },
-  { key: 'access', flag: 'access', value: 'n', type: 'count', help: 'access nodes' },
-  { key: 'observer', flag: 'observer', value: 'n', type: 'count', help: 'observers' },
-  { key: 'blocks', flag: 'blocks', value: 'n', type: 'count', help: 'end after so many blocks' },
+  count('execution', 'execution', 'execution nodes'),
+  count('access', 'access', 'access nodes'),
+  count('observer', 'observer', 'observers'),
+  count('blocks', 'blocks', 'end after so many blocks'),
   { key: 'forMs', flag: 'for', value: 'duration', type: 'duration', help: 'end after so long, as 60s' },
   { key: 'rate', flag: 'rate', value: 'blocks-per-second', type: 'rate', help: 'blocks a second' },
   {
@@ -35,9 +43,9 @@ const OPTIONS: readonly OptionRow[] = [
     type: 'size',
     help: 'size of each synthetic blob (default: mixed)'
   },
-  { key: 'blobsPerBlock', flag: 'blobs-per-block', value: 'n', type: 'count', help: 'blobs in each synthetic block' },
-  { key: 'seed', flag: 'seed', value: 'n', type: 'count', help: 'seed of synthetic blocks' },
-  { key: 'dhtAccess', flag: 'dht-access', value: 'n', type: 'count', help: 'access nodes that run with the DHT' },
+  count('blobsPerBlock', 'blobs-per-block', 'blobs in each synthetic block'),
+  count('seed', 'seed', 'seed of synthetic blocks'),
+  count('dhtAccess', 'dht-access', 'access nodes that run with the DHT'),
   { key: 'routing', flag: 'routing', value: 'arm', type: 'text', help: 'none or dht' },
   { key: 'policy', flag: 'policy', value: 'arm', type: 'text', help: 'assigned or classic' },
   { key: 'security', flag: 'security', value: 'name', type: 'text', help: 'tls or noise' },
@@ -56,9 +64,9 @@ const OPTIONS: readonly OptionRow[] = [
     type: 'count',
     help: 'newest heights that access nodes keep, execution nodes ten times as many'
   },
-  { key: 'silent', flag: 'silent', value: 'n', type: 'count', help: 'access nodes stopped with SIGSTOP half way' },
-  { key: 'silentExecution', flag: 'silent-execution', value: 'n', type: 'count', help: 'the same for execution nodes' },
-  { key: 'kill', flag: 'kill', value: 'n', type: 'count', help: 'access nodes killed half way and started again' },
+  count('silent', 'silent', 'access nodes stopped with SIGSTOP half way'),
+  count('silentExecution', 'silent-execution', 'the same for execution nodes'),
+  count('kill', 'kill', 'access nodes killed half way and started again'),
   { key: 'delayMs', flag: 'delay', value: 'ms', type: 'duration', help: 'one-way delay of every link' },
   { key: 'out', flag: 'out', value: 'dir', type: 'text', help: 'where logs and the report go' },
   { key: 'keepData', flag: 'keep-data', type: 'boolean', help: 'leave the data directories in --out' },

@@ -115,10 +115,14 @@ const OWN: LimitSection = {
       ]
     },
     {
-      limits: ['requester.concurrency'],
-      defends: 'downloads at one time; one slot is kept for the lowest missing height',
+      limits: ['requester.concurrency', 'requester.lowestHeights'],
+      defends:
+        'downloads at one time, and while memory is short (the lowest ones only); one slot is kept for the lowest missing height',
       at: 'further heights wait',
-      counters: ['state_synchronization_execution_data_requester_execution_requester_in_progress_downloads']
+      counters: [
+        'state_synchronization_execution_data_requester_execution_requester_in_progress_downloads',
+        'sealsync_requester_put_off_total'
+      ]
     },
     {
       limits: ['requester.maxUnsavedNotifications'],

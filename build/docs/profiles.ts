@@ -33,7 +33,7 @@ const COSTS: Readonly<Record<string, string>> = {
   'store.groupBytes': 'more syncs of the disk in a second at full speed',
   'store.maxPendingBytes': 'puts wait sooner for a slow disk',
   'store.maxPendingOperations': 'the same, for many small blobs',
-  'store.indexEveryBytes': 'the index is written four times as often; less is scanned after a crash',
+  'store.index-every': 'the index is written four times as often; less is scanned after a crash',
   'store.indexEveryRecords': 'the same, for many small blobs',
   'store.maxOpenFiles': 'reads all over a large store open files more often',
   'database.cacheBytes': 'index reads come from the page cache more often',

@@ -2,8 +2,8 @@
  * Gives memory back when a node has nothing to do.
  *
  * What a load leaves behind (garbage that no collection was due for, blobs in caches that nobody asks for any more) stays with the
- * process until the next load. So when hardly a byte has moved for `quietMs`, `rest` is called once; not again before the node
- * has worked in between.
+ * process until the next load. So when hardly a byte has moved for `quietMs`, `rest` is called once, and `afterRest` a look later;
+ * not again before the node has worked in between.
  */
 import type { Clock, Service, Timer } from '../util/index.ts'
 import type { BudgetMetrics } from './metrics.ts'
@@ -32,6 +32,8 @@ export interface IdleWatchComponents {
   /** Bytes moved since the start: received, sent, answered. */
   readonly moved: () => number
   readonly rest: () => void
+  /** Called at the next look after it: what a collection finds is freed in the background. */
+  readonly afterRest: () => void
 }
 
 export class IdleWatch implements Service {
@@ -41,7 +43,7 @@ export class IdleWatch implements Service {
   #stopped = false
   #moved = 0
   #quietSince = 0
-  #rested = false
+  #rested: 'no' | 'just' | 'yes' = 'no'
 
   constructor(components: IdleWatchComponents, options: IdleOptions) {
     this.#components = components
@@ -65,17 +67,20 @@ export class IdleWatch implements Service {
   }
 
   #look(): void {
-    const { clock, moved, metrics, rest } = this.#components
+    const { clock, moved, metrics, rest, afterRest } = this.#components
     const { everyMs, quietMs, quietBytesPerSecond } = this.#options
     const now = clock.now()
     const bytes = moved()
     if (bytes - this.#moved > (quietBytesPerSecond * everyMs) / 1000) {
       this.#quietSince = now
-      this.#rested = false
-    } else if (!this.#rested && now - this.#quietSince >= quietMs) {
-      this.#rested = true
+      this.#rested = 'no'
+    } else if (this.#rested === 'no' && now - this.#quietSince >= quietMs) {
+      this.#rested = 'just'
       metrics.rests.inc()
       rest()
+    } else if (this.#rested === 'just') {
+      this.#rested = 'yes'
+      afterRest()
     }
     this.#moved = bytes
     this.#arm()

@@ -188,7 +188,8 @@ function requesterOptions({ config, rooms }: NodeContext): RequesterOptions {
     startHeight: start === undefined ? undefined : 'height' in start ? start.height : start,
     maxSearchAhead: config.searchAhead.heights,
     maxInFlightBytes: config.searchAhead.bytes,
-    unsettledAfterMs: config.unsettledAfterMs
+    unsettledAfterMs: config.unsettledAfterMs,
+    checkpointEveryMs: config.checkpointEveryMs
   }
 }
 

@@ -109,6 +109,8 @@ export interface MemoryComponents {
   readonly readResident: () => number
   /** Collects the whole heap, where the process was started so that it can. */
   readonly collect: () => void
+  /** Gives freed memory back to the system. */
+  readonly trim: () => void
 }
 
 /** The budget and the watch over it, with what each level of pressure does. */
@@ -122,6 +124,7 @@ export function createMemory(config: Pick<NodeConfig, 'memory' | 'profile'>, com
   watch.onLevel((reading, before) => {
     const { level } = reading
     warehouse?.setShare(CACHE_SHARE[level])
+    if (atLeast(level, before)) components.trim()
     budget.setClosed('api', atLeast(level, 'shed'))
     budget.setClosed('send', atLeast(level, 'refuse'))
     budget.setClosed('decode', atLeast(level, 'refuse'))
@@ -143,7 +146,7 @@ export function createMemory(config: Pick<NodeConfig, 'memory' | 'profile'>, com
         if (idle.emptiesCache) warehouse?.clear()
         components.collect()
       }
-      return new IdleWatch({ clock: components.clock, metrics, moved, rest }, idle)
+      return new IdleWatch({ clock: components.clock, metrics, moved, rest, afterRest: components.trim }, idle)
     }
   }
 }

@@ -1,12 +1,13 @@
 import type { RootLogger } from '../log/index.ts'
 import { createProcessProbe, createRegistry, registerBuildInfo } from '../metrics/index.ts'
-import { type Service, systemClock, systemRng } from '../util/index.ts'
+import { messageOf, type Service, systemClock, systemRng } from '../util/index.ts'
 import type { NodeConfig } from './config/node-config.ts'
 import type { NodeContext } from './context.ts'
 import { type NodeData, openData } from './data-stage.ts'
 import { createExecutionDataReading, type ExecutionDataReading } from './execution-data-reading.ts'
 import { createMemory, readMachineMemory } from './memory-stage.ts'
 import { createNodeMetrics } from './metrics.ts'
+import { heapTrimmer } from './native-heap.ts'
 import { createNetwork, type NodeNetwork } from './network-stage.ts'
 import { createObserverNetwork } from './observer-stage.ts'
 import { createPreload } from './preload.ts'
@@ -95,7 +96,7 @@ function openNodeData(context: NodeContext): Promise<NodeData> {
       dataDir: config.dataDir,
       cacheBytes: context.memory.plan.cacheBytes,
       cacheIdleMs: config.cache.idleMs,
-      store: context.rooms.store,
+      store: { ...context.rooms.store, indexEveryBytes: config.indexEveryBytes },
       database: context.rooms.database
     }
   )
@@ -165,7 +166,10 @@ function createContext(config: NodeConfig, logger: RootLogger): NodeContext {
     logger: logger.child('budget'),
     readMachine: readMachineMemory,
     readResident: () => process.memoryUsage.rss(),
-    collect
+    collect,
+    trim: heapTrimmer((cause) => {
+      logger.child('budget').info({ error: messageOf(cause) }, 'freed memory stays with the process: no malloc_trim')
+    })
   })
   return {
     config,

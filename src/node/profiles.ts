@@ -86,7 +86,6 @@ const nano: RoomOptions = {
     groupBytes: 4 * MIB,
     maxPendingBytes: 48 * MIB,
     maxPendingOperations: 8_192,
-    indexEveryBytes: 8 * MIB,
     indexEveryRecords: 1_024,
     maxOpenFiles: 16
   },

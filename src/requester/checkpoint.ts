@@ -1,4 +1,5 @@
 import type { Height } from '../model/index.ts'
+import { type Clock, sleep } from '../util/index.ts'
 import type { ProgressStore } from './ports.ts'
 
 /** Names under which the requester's heights stand in the progress store. */
@@ -8,6 +9,11 @@ export const PROGRESS = {
   notified: 'requester-notified'
 } as const
 
+export interface CheckpointComponents {
+  readonly progress: ProgressStore
+  readonly clock: Clock
+}
+
 export interface CheckpointEvents {
   readonly onSaved: () => void
   readonly onError: (error: unknown) => void
@@ -15,20 +21,27 @@ export interface CheckpointEvents {
 
 /**
  * One height on its way to the disk. While a synced write is under way later heights gather, and the next write takes them all:
- * fast progress costs one write at a time, slow progress one write a height.
+ * fast progress costs one write at a time, slow progress one write a height, and no more than one in `everyMs`.
  */
 export class Checkpoint {
-  readonly #store: ProgressStore
+  readonly #components: CheckpointComponents
   readonly #name: string
   readonly #events: CheckpointEvents
+  readonly #everyMs: number
+  readonly #hurry = new AbortController()
   #saved: Height
   #wanted: Height
   #writing: Promise<void> | undefined
 
-  constructor(store: ProgressStore, name: string, options: { readonly saved: Height } & CheckpointEvents) {
-    this.#store = store
+  constructor(
+    components: CheckpointComponents,
+    name: string,
+    options: { readonly saved: Height; readonly everyMs: number } & CheckpointEvents
+  ) {
+    this.#components = components
     this.#name = name
     this.#events = options
+    this.#everyMs = options.everyMs
     this.#saved = options.saved
     this.#wanted = options.saved
   }
@@ -45,8 +58,9 @@ export class Checkpoint {
     this.#writing ??= this.#write()
   }
 
-  /** Resolves when what was wanted is on the disk, or when writing failed (then `onError` was called). */
+  /** Resolves when what was wanted is on the disk, or when writing failed (then `onError` was called). No write waits from then on. */
   async flush(): Promise<void> {
+    this.#hurry.abort()
     await this.#writing
   }
 
@@ -54,14 +68,19 @@ export class Checkpoint {
     try {
       while (this.#saved < this.#wanted) {
         const height = this.#wanted
-        await this.#store.set(this.#name, height)
+        await this.#components.progress.set(this.#name, height)
         this.#saved = height
         this.#events.onSaved()
+        await this.#pause()
       }
     } catch (error) {
       this.#events.onError(error)
     } finally {
       this.#writing = undefined
     }
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#everyMs > 0) await sleep(this.#components.clock, this.#everyMs, this.#hurry.signal).catch(() => undefined)
   }
 }

@@ -48,8 +48,9 @@ export class Coordinator<M extends TreeManifest> {
     this.#options = options
     this.#owner = owner
     this.table = new HeightTable(owner.frontier, options)
-    this.checkpoint = new Checkpoint(components.progress, PROGRESS.consecutive, {
+    this.checkpoint = new Checkpoint(components, PROGRESS.consecutive, {
       saved: owner.frontier,
+      everyMs: options.checkpointEveryMs,
       onSaved: () => {
         this.#measure()
         this.moved.wake()

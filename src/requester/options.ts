@@ -65,6 +65,11 @@ export interface RequesterOptions {
   readonly maxUnsavedNotifications: number
   /** Halted heights that `status` lists (lowest first); their number is told in any case. */
   readonly maxReportedHalts: number
+  /**
+   * Least time between two synced writes of a height, ms. A node counts a height as consecutive once it is written, so that one follows so
+   * much later; 0: the next write begins when the last has ended.
+   */
+  readonly checkpointEveryMs: number
   /** `stop` gives up waiting for workers after this time, ms. */
   readonly stopTimeoutMs: number
 }
@@ -100,6 +105,7 @@ export const defaultRequesterOptions: RequesterOptions = Object.freeze({
   readyLagHeights: 20,
   maxUnsavedNotifications: 64,
   maxReportedHalts: 32,
+  checkpointEveryMs: 0,
   stopTimeoutMs: 5_000
 })
 
@@ -119,6 +125,14 @@ const COUNTS = [
   ['unsettledAfterMs', 'the quorum would not be waited for']
 ] as const
 
+const NOT_NEGATIVE = [
+  'defaultWindowHeights',
+  'startSettleMs',
+  'hotHeights',
+  'unobtainableAfterMs',
+  'checkpointEveryMs'
+] as const
+
 /** Says what would break, one sentence a fault; empty when the options fit each other. */
 export function validateRequesterOptions(options: RequesterOptions): string[] {
   const faults = COUNTS.filter(([name]) => !(Number.isSafeInteger(options[name]) && options[name] > 0)).map(
@@ -129,7 +143,7 @@ export function validateRequesterOptions(options: RequesterOptions): string[] {
   if (number !== undefined && !(Number.isSafeInteger(number) && number >= 0)) {
     faults.push(`requester option 'startHeight' (${number}) is not an integer of 0 or more: no such height exists`)
   }
-  for (const name of ['defaultWindowHeights', 'startSettleMs', 'hotHeights', 'unobtainableAfterMs'] as const) {
+  for (const name of NOT_NEGATIVE) {
     if (!(options[name] >= 0)) faults.push(`requester option '${name}' is ${options[name]}: it cannot be negative`)
   }
   if (options.maxAttemptTimeoutMs < options.attemptTimeoutMs) {

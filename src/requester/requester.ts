@@ -208,8 +208,9 @@ class BlockRequester<M extends TreeManifest> implements Requester {
     const fail = (error: unknown): void => this.#fail(error)
     const frontier = Math.max(stored.consecutive, components.tracker.prunedTo ?? -1)
     const coordinator = new Coordinator(components, options, { frontier, signal, fail })
-    const notified = new Checkpoint(components.progress, PROGRESS.notified, {
+    const notified = new Checkpoint(components, PROGRESS.notified, {
       saved: stored.notified,
+      everyMs: options.checkpointEveryMs,
       onSaved: () => coordinator.moved.wake(),
       onError: fail
     })

@@ -8,11 +8,10 @@
  * it ends by itself, which is counted, so that one crash does not hide the next.
  */
 import { cpus, totalmem } from 'node:os'
-import { type Clock, messageOf, type Rng, seededRng, sleep } from '../../util/index.ts'
+import { messageOf, seededRng, sleep } from '../../util/index.ts'
 import { LabError } from '../errors.ts'
-import type { Ingest } from '../localnet/feeder.ts'
+import type { NetworkComponents } from '../localnet/components.ts'
 import { LabHttp } from '../localnet/http.ts'
-import type { InitNode } from '../localnet/prepare.ts'
 import { verifyBlocks } from '../localnet/verdict.ts'
 import { ApiClient } from './api-client.ts'
 import { Arena } from './arena.ts'
@@ -28,14 +27,8 @@ import { chunksOf, Stage } from './stage.ts'
 import type { Target } from './target.ts'
 import { TargetWatch } from './watch.ts'
 
-export interface HammerComponents {
-  readonly clock: Clock
-  readonly rng: Rng
-  readonly initNode: InitNode
-  readonly ingest: Ingest
-  readonly launcher: string
+export interface HammerComponents extends NetworkComponents {
   readonly note: (line: string) => void
-  readonly build: { readonly version: string; readonly revision: string }
 }
 
 /** Idle is the median over so long. */

@@ -12,6 +12,7 @@ import type { Clock, Rng } from '../../util/index.ts'
 import { messageOf, sleep } from '../../util/index.ts'
 import { LabError } from '../errors.ts'
 import type { LocalnetOptions } from '../options.ts'
+import type { NetworkComponents } from './components.ts'
 import { strike, type Restart } from './faults.ts'
 import { Feeder, type FedBlock, type Ingest } from './feeder.ts'
 import { LabHttp } from './http.ts'
@@ -30,15 +31,8 @@ import type { BlockSource } from './source.ts'
 import { verifyBlocks } from './verdict.ts'
 import { RowMaker } from './view.ts'
 
-export interface LocalnetComponents {
-  readonly clock: Clock
-  readonly rng: Rng
-  readonly initNode: InitNode
-  readonly ingest: Ingest
+export interface LocalnetComponents extends NetworkComponents {
   readonly progress: Progress
-  readonly build: { readonly version: string; readonly revision: string }
-  /** The launcher script of `sealsync`. */
-  readonly launcher: string
 }
 
 /** A network in which no access node gained a height for so long has stopped. */

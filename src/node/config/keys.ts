@@ -4,7 +4,7 @@ import { NODE_ROLES } from '../../model/index.ts'
 import { defaultDhtOptions, defaultGuestOptions } from '../../p2p/index.ts'
 import { defaultPrunerOptions } from '../../pruner/index.ts'
 import { defaultRequesterOptions } from '../../requester/index.ts'
-import { defaultWarehouseOptions } from '../../store/index.ts'
+import { defaultSegmentBlockstoreOptions, defaultWarehouseOptions } from '../../store/index.ts'
 
 export type ConfigValue = string | number | boolean | undefined
 
@@ -231,6 +231,24 @@ export const CONFIG_KEYS = [
     help: 'how long a quorum is waited for at a height that nobody offers any more; then it is notified with a warning'
   },
   {
+    path: 'sync.checkpoint-every',
+    flag: 'checkpoint-every',
+    type: 'duration',
+    default: defaultRequesterOptions.checkpointEveryMs,
+    min: 0,
+    max: 60_000,
+    help: 'least time between two writes of the consecutive height, which follows that much later; 0: each as soon as the disk has the last'
+  },
+  {
+    path: 'store.index-every',
+    flag: 'index-every',
+    type: 'size',
+    default: defaultSegmentBlockstoreOptions.indexEveryBytes,
+    min: 1024 ** 2,
+    max: 64 * 1024 ** 2,
+    help: 'the index of the blobs is written after so many bytes of them: what a start after a crash has to scan'
+  },
+  {
     path: 'pruner.retention',
     flag: 'retention',
     type: 'retention',
@@ -346,7 +364,8 @@ export const PROFILE_VALUES: Readonly<Record<Profile, Readonly<Partial<Record<Co
       'memory.cache': 8 * 1024 ** 2,
       'memory.budget': 64 * 1024 ** 2,
       'sync.search-ahead': 64,
-      'sync.search-ahead-bytes': 16 * 1024 ** 2
+      'sync.search-ahead-bytes': 16 * 1024 ** 2,
+      'store.index-every': 8 * 1024 ** 2
     },
     archive: {
       'memory.cache': 512 * 1024 ** 2,

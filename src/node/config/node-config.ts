@@ -37,6 +37,9 @@ export interface NodeConfig {
   readonly feed: FeedSource & { readonly quorum: number; readonly follow: boolean }
   readonly startHeight: { readonly height: number } | { readonly latestMinus: number } | undefined
   readonly unsettledAfterMs: number
+  readonly checkpointEveryMs: number
+  /** Bytes of blobs after which their index is written. */
+  readonly indexEveryBytes: number
   readonly pruner: Pick<PrunerOptions, 'retention' | 'minHeights' | 'bytesPerSecond'>
   readonly searchAhead: { readonly heights: number; readonly bytes: number }
   readonly memory: {
@@ -84,6 +87,8 @@ export function toNodeConfig(loaded: LoadedConfig, dataDir: string): NodeConfig 
     },
     startHeight: startHeight === undefined ? undefined : parseStartHeight(startHeight),
     unsettledAfterMs: get('sync.unsettled-after'),
+    checkpointEveryMs: get('sync.checkpoint-every'),
+    indexEveryBytes: get('store.index-every'),
     pruner: prunerOptionsOf(loaded),
     searchAhead: { heights: get('sync.search-ahead'), bytes: get('sync.search-ahead-bytes') },
     memory: {

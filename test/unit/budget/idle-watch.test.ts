@@ -9,13 +9,14 @@ const { everyMs, quietMs, quietBytesPerSecond } = defaultIdleOptions
 function watched() {
   const clock = new VirtualClock()
   const register = new Registry()
-  const state = { moved: 0, rests: [] as number[] }
+  const state = { moved: 0, rests: [] as number[], after: [] as number[] }
   const watch = new IdleWatch(
     {
       clock,
       metrics: createBudgetMetrics(register),
       moved: () => state.moved,
-      rest: () => state.rests.push(clock.now())
+      rest: () => state.rests.push(clock.now()),
+      afterRest: () => state.after.push(clock.now())
     },
     defaultIdleOptions
   )
@@ -32,6 +33,7 @@ describe('idle watch', () => {
     assert.deepEqual(state.rests, [])
     await clock.run(20 * quietMs)
     assert.deepEqual(state.rests, [quietMs])
+    assert.deepEqual(state.after, [quietMs + everyMs])
     state.moved += 1024 ** 2
     const worked = clock.now()
     await clock.run(worked + 3 * quietMs)

@@ -47,7 +47,7 @@ describe('memory plan', () => {
   })
 })
 
-/** A node's memory on a machine of its own, and what it asks of the cache: a share, -1 for empty; -2 for a collection. */
+/** A node's memory on a machine of its own, and what it asks of the cache: a share, -1 for empty; -2 for a collection, -3 for giving freed memory back. */
 function started(constrainedBytes: number | undefined, profile: 'nano' | 'standard' = 'standard') {
   const machine = { totalBytes: 8 * GIB, constrainedBytes }
   const clock = new VirtualClock()
@@ -60,7 +60,8 @@ function started(constrainedBytes: number | undefined, profile: 'nano' | 'standa
       register: new Registry(),
       readMachine: () => machine,
       readResident: () => 300 * MIB,
-      collect: () => shares.push(-2)
+      collect: () => shares.push(-2),
+      trim: () => shares.push(-3)
     }
   )
   memory.attach({ setShare: (share) => shares.push(share), giveBack: () => {}, clear: () => shares.push(-1) })
@@ -85,7 +86,7 @@ describe('a limit that shrinks while the node runs', () => {
       assert.equal(memory.watch.level, level)
       assert.equal(memory.watch.reading.limitBytes, limit)
     }
-    assert.deepEqual(shares, [0.25, 0.125, 0, 0])
+    assert.deepEqual(shares, [0.25, -3, 0.125, -3, 0, -3, 0, -3])
     assert.equal(memory.fetching(), 'lowest')
     assert.equal(api.tryReserve(1), false)
     assert.equal(memory.budget.account('receive').tryReserve(2 * MIB), true)
@@ -99,10 +100,10 @@ describe('a limit that shrinks while the node runs', () => {
 })
 
 describe('a node with nothing to do', () => {
-  it('collects what the last load left, and in the profile nano empties its cache', async () => {
+  it('collects what the last load left and gives it back, and in the profile nano empties its cache', async () => {
     for (const [profile, asked] of [
-      ['standard', [-2]],
-      ['nano', [-1, -2]]
+      ['standard', [-2, -3]],
+      ['nano', [-1, -2, -3]]
     ] as const) {
       const { memory, clock, shares } = started(2 * GIB, profile)
       const watch = memory.idleWatch(() => 0)

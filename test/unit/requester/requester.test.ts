@@ -157,6 +157,27 @@ describe('requester: order and progress', () => {
     assert.deepEqual(writes, [1, 20])
   })
 
+  test('no more than one write of a height in the time that is set, and the last one when it stops', async () => {
+    const h = harness({ startHeight: 1, checkpointEveryMs: 1_000 })
+    const writes = (): Height[] =>
+      h.progress.writes.filter(([name]) => name === 'requester-consecutive').map(([, height]) => height)
+    h.auto = 10
+    await h.start()
+    for (let height = 1; height <= 9; height += 1) {
+      giveAll(h.feed, range(height, height))
+      await h.clock.advance(100)
+    }
+    assert.deepEqual(writes(), [1])
+    assert.equal(h.requester.status().consecutive, 1)
+    await h.clock.advance(200)
+    assert.deepEqual(writes(), [1, 9])
+    giveAll(h.feed, range(10, 10))
+    await h.clock.advance(100)
+    assert.deepEqual(writes(), [1, 9])
+    await h.requester.stop()
+    assert.deepEqual(writes(), [1, 9, 10])
+  })
+
   test('a listener that fails gets the same height again, later ones wait', async () => {
     const h = harness({ startHeight: 1 })
     const heights: Height[] = []
