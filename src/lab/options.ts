@@ -53,6 +53,8 @@ export interface LocalnetOptions {
   readonly out?: string
   /** Leaves each node's data directory at `OUT/NAME`. */
   readonly keepData: boolean
+  /** How long blocks are compared at the end, ms; without it until all are. */
+  readonly verifyMs?: number
   /** How long the nodes are left alone at the end, ms; the median of the last 5 s of it is their idle memory. */
   readonly quietMs: number
 }

@@ -2,7 +2,8 @@
  * Two arms on one machine: runs in turn (A B B A …), each a localnet of real processes with the same seed and load, so that what the
  * machine does meanwhile falls on both; then every measure of both, with an interval for how many times one is of the other.
  *
- * A run that did not come to its end, or in which a process died, is reported and counts for nothing; neither does its partner. An
+ * A run that did not come to its end, or in which a process died, is reported and counts for nothing; neither does its partner. That an
+ * arm did not keep up is a finding: its figures count, and what it lacked is told beside them. An
  * interrupt ends the run that is under way, and what was measured before it is reported.
  */
 import { join } from 'node:path'
@@ -52,6 +53,7 @@ export class Compare {
   readonly #options: CompareOptions
   readonly #arms: { readonly a: Arm; readonly b: Arm }
   readonly #reasons: string[] = []
+  readonly #shortfalls: string[] = []
   readonly #done: Done[] = []
 
   constructor(
@@ -106,7 +108,8 @@ export class Compare {
       const report = await this.#components.run(this.localnetOf(which), { signal: run.signal })
       if (run.signal.aborted) return
       this.#done.push({ which, round: this.#options.mixed ? run.at : run.at >> 1, report })
-      for (const reason of report.reasons) this.#reasons.push(`${title}: ${reason}`)
+      const list = report.measured ? this.#shortfalls : this.#reasons
+      for (const reason of report.reasons) list.push(`${title}: ${reason}`)
     } catch (error) {
       if (run.signal.aborted) return
       this.#reasons.push(`${title}: ${messageOf(error)}`)
@@ -136,7 +139,7 @@ export class Compare {
   }
 
   #rounds(): Round[] {
-    const sound = this.#done.filter(({ report }) => report.ok)
+    const sound = this.#done.filter(({ report }) => report.measured)
     return Array.from({ length: this.#options.rounds }, (_, round) => round).flatMap((round) => {
       const of = (arm: 'a' | 'b'): Side | undefined => {
         const done = sound.find((one) => one.round === round && (one.which === arm || one.which === 'ab'))
@@ -164,6 +167,7 @@ export class Compare {
       schema: 'sealsync.compare/1',
       ok: this.#reasons.length === 0,
       reasons: this.#reasons,
+      shortfalls: this.#shortfalls,
       seed: localnet.seed,
       ...this.#components.build,
       startedAt: run.startedAt,

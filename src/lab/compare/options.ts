@@ -35,6 +35,8 @@ export const defaultCompareOptions: CompareOptions = Object.freeze({
     forMs: 20_000,
     delayMs: 10,
     quietMs: 8_000,
+    // An arm that is drowning answers nobody: the figures are taken by then.
+    verifyMs: 60_000,
     traceGc: true
   }),
   mixed: false,

@@ -60,7 +60,7 @@ function samplesOf(report: CompareReport, metric: string): Samples {
         report: run,
         nodes: report.workload.mixed ? access.filter((node) => node.arm === arm) : access
       }
-      const value = run.ok ? measure?.of(side) : null
+      const value = run.measured ? measure?.of(side) : null
       return typeof value === 'number' && Number.isFinite(value) ? [value] : []
     })
   return { a: of('a'), b: of('b') }
@@ -151,6 +151,9 @@ function facts(report: CompareReport): string {
     .join('')
 }
 
+const listOf = (sentences: readonly string[]): string =>
+  sentences.length === 0 ? '' : `<ul>${sentences.map((sentence) => `<li>${text(sentence)}</li>`).join('')}</ul>`
+
 /** A self-contained document. */
 export function comparisonPage(report: CompareReport): string {
   const { a, b } = report.arms
@@ -168,7 +171,7 @@ export function comparisonPage(report: CompareReport): string {
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><title>${text(title)}</title><style>${STYLE}</style></head><body>
 <h1><span class="a">${text(a.options.name)}</span> against <span class="b">${text(b.options.name)}</span></h1>
 <p class="verdict">${text(report.verdict)}</p>
-${report.reasons.length === 0 ? '' : `<ul>${report.reasons.map((reason) => `<li>${text(reason)}</li>`).join('')}</ul>`}
+${listOf(report.reasons)}${listOf(report.shortfalls.map((shortfall) => `Not kept up with: ${shortfall}`))}
 <p><span class="a">●</span> ${text(optionsOf(a))}<br><span class="b">●</span> ${text(optionsOf(b))}</p>
 <h2>Effects</h2><p class="soft">The ratio is how many times the second arm is of the first; its interval stands on an axis from 0.1 to 10. Where it holds 1, there is no effect to be seen.</p>
 <div class="scroll"><table><thead><tr><th>measure</th><th class="a">${text(a.options.name)}</th><th class="b">${text(b.options.name)}</th><th>runs, from 0</th><th>ratio</th><th>95 %</th><th>0.1 – 1 – 10</th><th>better</th></tr></thead><tbody>

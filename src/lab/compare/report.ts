@@ -8,6 +8,8 @@ export interface CompareReport {
   readonly schema: 'sealsync.compare/1'
   readonly ok: boolean
   readonly reasons: readonly string[]
+  /** What an arm did not keep up with, in runs that were measured all the same: no failure of the comparison. */
+  readonly shortfalls: readonly string[]
   readonly seed: number
   readonly version: string
   readonly revision: string

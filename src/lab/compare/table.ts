@@ -52,6 +52,7 @@ export function renderComparison(report: CompareReport): string {
           `  DHT: everything again each ${formatDuration(note.intervalMs)} (time compressed ${ratioText(note.compression)} times), threshold ${formatDuration(note.thresholdMs)}, queue ${note.queue}, ${note.concurrency} at a time; ${roundText(note.roundEnded)}`
         ]),
     ...report.reasons.map((reason) => `  - ${reason}`),
+    ...report.shortfalls.map((shortfall) => `  - not kept up with: ${shortfall}`),
     ...effectLines(report.effects, names),
     ...profileLines(report),
     report.verdict

@@ -232,7 +232,9 @@ export class Hammer {
     note(`comparing ${fed.length} of ${arena.fed.length} blocks`)
     const nodes = [arena.target.node]
     this.#reasons.push(
-      ...(await verifyBlocks({ clock, http: this.#http }, nodes, { fed, signal, onProgress: () => {} }))
+      ...Object.values(
+        await verifyBlocks({ clock, http: this.#http }, nodes, { fed, signal, onProgress: () => {} })
+      ).flat()
     )
   }
 

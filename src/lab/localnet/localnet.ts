@@ -45,6 +45,8 @@ export class Localnet {
   readonly #http = new LabHttp()
   readonly #rows = new RowMaker()
   readonly #reasons: string[] = []
+  /** What nodes did not keep up with, though nothing went wrong. */
+  readonly #shortfalls: string[] = []
   readonly #startedAtMs: number
   readonly #startedAt: string
   #fed: readonly FedBlock[] = []
@@ -92,7 +94,7 @@ export class Localnet {
       await sampler.stop()
       this.#phase = 'stopping'
       relayCpuSeconds = await network.stop({
-        onLate: ({ plan }) => this.#reasons.push(`${plan.name} did not stop in time and was killed`)
+        onLate: ({ plan }) => this.#shortfalls.push(`${plan.name} did not stop in time and was killed`)
       })
       this.#http.close()
       resources = await readResources(monitors)
@@ -224,7 +226,7 @@ export class Localnet {
       if (progress !== best) movedAtMs = clock.now()
       best = progress
       if (clock.now() - movedAtMs > STALLED_AFTER_MS) {
-        for (const monitor of behind) this.#reasons.push(behindReason(monitor, last))
+        for (const monitor of behind) this.#shortfalls.push(behindReason(monitor, last))
         return
       }
       await sleep(clock, CATCH_UP_POLL_MS)
@@ -252,13 +254,15 @@ export class Localnet {
     const { retention } = this.#options
     const fed = retention === undefined ? this.#fed : this.#fed.slice(-retention)
     progress.note(`comparing ${fed.length} blocks on ${nodes.length} access nodes`)
-    const faults = await verifyBlocks({ clock, http: this.#http }, nodes, {
+    const { wrong, lacking } = await verifyBlocks({ clock, http: this.#http }, nodes, {
       fed,
       // The interrupt that ended the workload is no reason not to look at what came of it.
       signal: signal.aborted ? new AbortController().signal : signal,
-      onProgress: (share) => (this.#phase = `comparing ${Math.floor(share * 100)}%`)
+      onProgress: (share) => (this.#phase = `comparing ${Math.floor(share * 100)}%`),
+      ...(this.#options.verifyMs === undefined ? {} : { limitMs: this.#options.verifyMs })
     })
-    this.#reasons.push(...faults)
+    this.#reasons.push(...wrong)
+    this.#shortfalls.push(...lacking)
   }
 
   #fail(error: unknown): void {
@@ -270,7 +274,7 @@ export class Localnet {
   #judgeExits(network: Network): void {
     for (const node of network.nodes) {
       const { exit, plan, died } = node
-      const told = this.#reasons.some((reason) => reason.startsWith(`${plan.name} `))
+      const told = [...this.#reasons, ...this.#shortfalls].some((reason) => reason.startsWith(`${plan.name} `))
       if (exit === undefined || told) continue
       if (died)
         this.#reasons.push(
@@ -311,7 +315,8 @@ export class Localnet {
     }
     return buildReport({
       options: this.#options,
-      reasons: this.#reasons,
+      reasons: [...this.#reasons, ...this.#shortfalls],
+      measured: this.#reasons.length === 0,
       ...build,
       startedAt: this.#startedAt,
       machine: {

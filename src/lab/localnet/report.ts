@@ -73,6 +73,8 @@ export interface LocalnetReport {
   readonly schema: 'sealsync.localnet/1'
   readonly ok: boolean
   readonly reasons: readonly string[]
+  /** The run came to its end and no node died or gave wrong bytes: its figures stand, even if nodes did not keep up (`ok` is false then). */
+  readonly measured: boolean
   readonly seed: number
   readonly version: string
   readonly revision: string
@@ -120,6 +122,7 @@ export interface LocalnetReport {
 export interface ReportInput {
   readonly options: LocalnetOptions
   readonly reasons: readonly string[]
+  readonly measured: boolean
   readonly version: string
   readonly revision: string
   readonly startedAt: string
@@ -191,6 +194,7 @@ export function buildReport(input: ReportInput): LocalnetReport {
     schema: 'sealsync.localnet/1',
     ok: input.reasons.length === 0,
     reasons: input.reasons,
+    measured: input.measured,
     seed: options.seed,
     version: input.version,
     revision: input.revision,

@@ -16,11 +16,22 @@ export interface VerdictComponents {
   readonly http: LabHttp
 }
 
-type Fault = { readonly height: number; readonly what: string }
+interface Fault {
+  readonly height: number
+  readonly what: string
+  /** Other bytes than were given, and not just no answer. */
+  readonly wrong: boolean
+}
+
+/** One sentence for each node that gave other bytes than it got, and for each that does not hold all blocks. */
+export interface BlockVerdict {
+  readonly wrong: readonly string[]
+  readonly lacking: readonly string[]
+}
 
 /**
- * Reads every block from the API of every node and compares the sha-256 of its CAR with that of the CAR that was given. One sentence for
- * each node that does not hold all of them; empty when all do. Throws the signal's reason.
+ * Reads every block from the API of every node and compares the sha-256 of its CAR with that of the CAR that was given. What was not read
+ * after `limitMs` counts as lacking. Throws the signal's reason.
  */
 export async function verifyBlocks(
   components: VerdictComponents,
@@ -29,10 +40,12 @@ export async function verifyBlocks(
     readonly fed: readonly FedBlock[]
     readonly signal: AbortSignal
     readonly onProgress: (share: number) => void
+    readonly limitMs?: number
   }
-): Promise<string[]> {
+): Promise<BlockVerdict> {
   const faults = new Map<NodeProcess, Fault[]>(nodes.map((node) => [node, []]))
   const total = nodes.length * options.fed.length
+  const until = components.clock.now() + (options.limitMs ?? Number.POSITIVE_INFINITY)
   let next = 0
   const worker = async (): Promise<void> => {
     for (let at = next++; at < total; at = next++) {
@@ -40,36 +53,43 @@ export async function verifyBlocks(
       const node = nodes[at % nodes.length]
       const block = options.fed[Math.floor(at / nodes.length)]
       if (node === undefined || block === undefined) return
-      const fault = await verifyBlock({ ...components, signal: options.signal }, node, block)
+      const ms = Math.min(READ_LIMIT_MS, until - components.clock.now())
+      const fault =
+        ms <= 0
+          ? { height: block.height, what: 'not read in time', wrong: false }
+          : await verifyBlock({ ...components, signal: options.signal, ms }, node, block)
       if (fault !== undefined) faults.get(node)?.push(fault)
       options.onProgress((at + 1) / total)
     }
   }
   await Promise.all(Array.from({ length: READS_AT_ONCE }, worker))
-  return [...faults]
-    .filter(([, list]) => list.length > 0)
-    .map(([node, list]) => describe(node.plan.name, list, options.fed.length))
+  const said = (wrong: boolean, verb: string): string[] =>
+    [...faults]
+      .map(([node, list]) => [node, list.filter((fault) => fault.wrong === wrong)] as const)
+      .filter(([, list]) => list.length > 0)
+      .map(([node, list]) => `${node.plan.name} ${verb} ${describe(list, options.fed.length)}`)
+  return { wrong: said(true, 'is wrong about'), lacking: said(false, 'lacks') }
 }
 
 async function verifyBlock(
-  { clock, http, signal }: VerdictComponents & { readonly signal: AbortSignal },
+  { clock, http, signal, ms }: VerdictComponents & { readonly signal: AbortSignal; readonly ms: number },
   node: NodeProcess,
   block: FedBlock
 ): Promise<Fault | undefined> {
   const url = `http://${node.addresses?.api}/v1/execution-data/${block.height}?format=car`
   try {
-    const digest = await withDeadline(clock, { ms: READ_LIMIT_MS, signal }, (until) =>
-      http.sha256(url, { signal: until })
-    )
-    return digest === block.carSha256 ? undefined : { height: block.height, what: 'other bytes than were given' }
+    const digest = await withDeadline(clock, { ms, signal }, (until) => http.sha256(url, { signal: until }))
+    return digest === block.carSha256
+      ? undefined
+      : { height: block.height, what: 'other bytes than were given', wrong: true }
   } catch (error) {
     signal.throwIfAborted()
-    return { height: block.height, what: messageOf(error) }
+    return { height: block.height, what: messageOf(error), wrong: false }
   }
 }
 
-function describe(name: string, faults: readonly Fault[], blocks: number): string {
+function describe(faults: readonly Fault[], blocks: number): string {
   const named = faults.slice(0, NAMED_FAULTS).map(({ height, what }) => `height ${height}: ${what}`)
   const rest = faults.length > NAMED_FAULTS ? `; and ${faults.length - NAMED_FAULTS} more` : ''
-  return `${name} lacks ${faults.length} of ${blocks} blocks (${named.join('; ')}${rest})`
+  return `${faults.length} of ${blocks} blocks (${named.join('; ')}${rest})`
 }

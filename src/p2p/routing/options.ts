@@ -15,7 +15,7 @@ export interface DhtOptions {
   readonly reprovideThresholdMs: number
   /** Blobs being provided again at one time. */
   readonly reprovideConcurrency: number
-  /** Blobs that wait to be provided again inside kad-dht; further ones wait outside its queue. */
+  /** Blobs that wait to be provided again inside kad-dht, which looks at all of them for each that comes; further ones wait outside. */
   readonly reprovideQueue: number
   /** New blobs being provided at one time; boxo's bitswap server has six workers. */
   readonly provideConcurrency: number
@@ -37,7 +37,7 @@ export const defaultDhtOptions: DhtOptions = Object.freeze({
   recordLifetimeMs: 48 * HOUR,
   reprovideThresholdMs: 48 * HOUR,
   reprovideConcurrency: 10,
-  reprovideQueue: 16_384,
+  reprovideQueue: 1_024,
   provideConcurrency: 6,
   maxProvideQueue: 65_536,
   maxRecords: 2_000_000,

@@ -29,7 +29,10 @@ export interface ProviderRecordsComponents {
   readonly metrics: DhtMetrics
 }
 
-type RecordOptions = Pick<DhtOptions, 'maxRecords' | 'recordLifetimeMs' | 'reprovideThresholdMs'>
+type RecordOptions = Pick<
+  DhtOptions,
+  'maxRecords' | 'recordLifetimeMs' | 'reprovideThresholdMs' | 'reprovideQueue' | 'operationTimeoutMs'
+>
 
 interface Round {
   readonly since: number
@@ -38,12 +41,19 @@ interface Round {
   walked: boolean
 }
 
+/** A walk that waits for room in kad-dht's queue. */
+interface Waiting {
+  go(): void
+}
+
 /**
  * kad-dht's datastore, cut down to what the staked network's DHT keeps: provider records, counted and bounded. Anything else
  * a peer wants to have stored is refused.
  *
  * A walk over all records is how kad-dht begins a round of providing again; what of the own records is due then is the
- * round's backlog, and each own record that is written again takes one from it.
+ * round's backlog, and each own record that is written again takes one from it. The walk hands out no more than kad-dht is
+ * to have waiting: for each that comes it looks at all of them (`reprovider.ts`, `queue.find`), and wakes every one that
+ * its own bound holds back at once. 40,000 due at a time stop the node for half a minute.
  */
 export class ProviderRecords {
   readonly #components: ProviderRecordsComponents
@@ -54,6 +64,10 @@ export class ProviderRecords {
   #others = 0
   #bytes = 0
   #round: Round | undefined
+  /** Blobs that kad-dht was given to provide again and has not begun with. */
+  readonly #handed = new Set<string>()
+  #waiting: Waiting | undefined
+  #stopped = false
 
   constructor(components: ProviderRecordsComponents, options: RecordOptions) {
     this.#components = components
@@ -83,7 +97,9 @@ export class ProviderRecords {
   }
 
   stop(): void {
+    this.#stopped = true
     this.#window?.cancel()
+    this.#waiting?.go()
   }
 
   async #seed(blob: string): Promise<void> {
@@ -107,6 +123,7 @@ export class ProviderRecords {
     const place = placeOf(key)
     if (place === undefined) throw new Error('only provider records are kept')
     if (place.peer !== this.#components.self) this.#onAddition(place)
+    else this.#begun(place.blob)
     await this.#write(place, value)
     if (place.peer === this.#components.self) await this.#assertHeld(place)
     return key
@@ -146,9 +163,10 @@ export class ProviderRecords {
     const prefix = query.prefix ?? PROVIDERS
     if (!prefix.startsWith(PROVIDERS)) return
     const blob = prefix.slice(PROVIDERS.length + 1).replace(/\/$/, '')
-    const round = blob === '' ? this.#beginRound() : undefined
+    const round = blob === '' ? await this.#beginRound() : undefined
     for await (const [place, value] of this.#components.table.entries(blob === '' ? undefined : blob)) {
-      if (round !== undefined && place.peer === this.#components.self && this.#isDue(value, round.since)) round.due += 1
+      if (round !== undefined && this.#isOwnDue(place, value, round)) await this.#handOut(place.blob)
+      if (this.#stopped) return
       const text = `${PROVIDERS}/${place.blob}/${place.peer}`
       yield { key: { toString: () => text }, value }
     }
@@ -157,12 +175,45 @@ export class ProviderRecords {
     this.#endRound(round)
   }
 
-  #beginRound(): Round {
-    const { clock, metrics } = this.#components
+  async #beginRound(): Promise<Round> {
+    const { clock, metrics, table } = this.#components
     if (this.backlog > 0) metrics.rounds.inc({ event: 'overtaken' })
     metrics.rounds.inc({ event: 'begun' })
-    this.#round = { since: clock.wallNow(), due: 0, walked: false }
-    return this.#round
+    const round = { since: clock.wallNow(), due: 0, walked: false }
+    this.#round = round
+    for await (const [place, value] of table.entries()) if (this.#isOwnDue(place, value, round)) round.due += 1
+    return round
+  }
+
+  /** Waits for a place among those that kad-dht has waiting; one that it seems to have lost is given up after a time. */
+  async #handOut(blob: string): Promise<void> {
+    const { reprovideQueue, operationTimeoutMs } = this.#options
+    while (this.#handed.size >= reprovideQueue && !this.#stopped) {
+      await new Promise<void>((resolve) => {
+        const giveUp = (): void => {
+          const [oldest] = this.#handed
+          if (oldest !== undefined) this.#handed.delete(oldest)
+          resolve()
+        }
+        const timer = this.#components.clock.setTimer(operationTimeoutMs, giveUp, { background: true })
+        const go = (): void => {
+          timer.cancel()
+          resolve()
+        }
+        this.#waiting = { go }
+      })
+    }
+    this.#waiting = undefined
+    this.#handed.add(blob)
+  }
+
+  /** kad-dht provides the blob: another may wait in its place. */
+  #begun(blob: string): void {
+    if (this.#handed.delete(blob)) this.#waiting?.go()
+  }
+
+  #isOwnDue(place: RecordPlace, value: Uint8Array, round: Round): boolean {
+    return place.peer === this.#components.self && this.#isDue(value, round.since)
   }
 
   #endRound(round: Round): void {

@@ -100,6 +100,7 @@ export function localnetReport(
     schema: 'sealsync.localnet/1',
     ok: true,
     reasons: [],
+    measured: true,
     seed: 1,
     version: '1',
     revision: 'abc',

@@ -105,7 +105,7 @@ describe('a comparison', () => {
     const text = renderComparison(report)
     assert.match(text, /rssBytes\.idle .* sealsync better/)
     assert.match(text, /heapBytes\.idle .* none/)
-    assert.match(text, /threshold 48h 0m, queue 16384, 10 at a time; no round ended in the window/)
+    assert.match(text, /threshold 48h 0m, queue 1024, 10 at a time; no round ended in the window/)
     const page = comparisonPage({ ...report, verdict: '<script>alert(1)</script>' })
     assert.doesNotMatch(page, /<script|https?:\/\//)
     assert.match(page, /default-src 'none'/)
@@ -142,7 +142,7 @@ describe('a comparison', () => {
     assert.deepEqual(report.workload.reprovide, {
       intervalMs: 30_000,
       thresholdMs: 48 * 3_600_000,
-      queue: 16_384,
+      queue: 1_024,
       concurrency: 10,
       compression: 1_440,
       roundEnded: true
@@ -211,6 +211,7 @@ describe('a comparison that goes wrong', () => {
       if (run !== 1) return good
       const dead = localnetReport([nodeReport('access-1', { rssIdle: 9_000 * MIB })], options, {
         ok: false,
+        measured: false,
         reasons: ['access-2 ended with SIGKILL though nobody asked it to']
       })
       return dead
@@ -220,6 +221,18 @@ describe('a comparison that goes wrong', () => {
     assert.equal(report.arms.b.runs.length, 3)
     assert.equal(effect(report, 'rssBytes.idle')?.rounds, 2)
     assert.equal(effect(report, 'rssBytes.idle')?.b.median, 150 * MIB)
+  })
+
+  it('counts an arm that did not keep up, and says what it lacked', async () => {
+    const { report } = await compare(async (options, run) => {
+      const good = await network(() => ({ rssIdle: options.routing === 'dht' ? 150 * MIB : 100 * MIB }))(options, run)
+      return run === 1 ? { ...good, ok: false, reasons: ['access-1 lacks 9 of 60 blocks'] } : good
+    })
+    assert.deepEqual([report.ok, report.reasons], [true, []])
+    assert.deepEqual(report.shortfalls, ['run 2 of 6 (dht): access-1 lacks 9 of 60 blocks'])
+    assert.equal(effect(report, 'rssBytes.idle')?.rounds, 3)
+    assert.match(renderComparison(report), /not kept up with: run 2 of 6 \(dht\): access-1 lacks 9/)
+    assert.match(comparisonPage(report), /<li>Not kept up with: run 2/)
   })
 
   it('reports a run that could not be made', async () => {

@@ -152,6 +152,36 @@ for (const [where, makeTable] of TABLES) {
       records.stop()
     })
 
+    it('are handed out no faster than they are provided, and one that is lost on the way holds up nobody', async () => {
+      const { clock, records, value } = setUp({ reprovideQueue: 2, operationTimeoutMs: 1_000 })
+      await records.open(held(5))
+      const walk = records.query({ prefix: '/dht/provider' })
+      const blobs: string[] = []
+      const walked = (async () => {
+        for await (const { key } of walk) blobs.push(key.toString())
+      })()
+      await clock.run(500)
+      assert.deepEqual([blobs.length, records.backlog], [2, 5])
+      await records.put(blobs[0] ?? '', time(1_000))
+      await clock.run(500)
+      assert.deepEqual([blobs.length, records.backlog], [3, 4])
+      await clock.run(5_000)
+      await walked
+      assert.deepEqual([blobs.length, records.backlog], [5, 4])
+      for (const key of blobs.slice(1)) await records.put(key, time(1_000))
+      assert.deepEqual([records.backlog, await value('reprovide_rounds', 'ended')], [0, 1])
+      records.stop()
+    })
+
+    it('end a walk that waits when the node stops', async () => {
+      const { clock, records } = setUp({ reprovideQueue: 1 })
+      await records.open(held(3))
+      const walked = all(records.query({ prefix: '/dht/provider' }))
+      await clock.run(100)
+      records.stop()
+      assert.equal((await walked).length, 1)
+    })
+
     it('of a round that does not end before the next are told', async () => {
       const { records, value } = setUp()
       await records.open(held(3))
