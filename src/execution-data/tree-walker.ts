@@ -1,6 +1,6 @@
 import { BlobCid, type BlockId, type DigestKey, type ExecutionDataId } from '../model/index.ts'
+import { boundedEach } from '../util/index.ts'
 import { type BlobTreeManifest, blobCidOf, CidCollector } from './blob-tree.ts'
-import { boundedEach } from './bounded-each.ts'
 import { ExecutionDataError, limitExceeded } from './errors.ts'
 import type { ExecutionDataOptions } from './options.ts'
 import { CHUNK_CODES, deserialize, TYPE_CODES, type TypeCode } from './serializer.ts'

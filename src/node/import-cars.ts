@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { defaultExecutionDataOptions, type ExecutionDataStore, readCar } from '../execution-data/index.ts'
 import { defaultBlockListOptions, openBlockList } from '../feed/index.ts'
 import { type Blob, BlobCid, type DigestKey, type SealedBlock } from '../model/index.ts'
-import { codeOf, messageOf } from '../util/index.ts'
+import { boundedEach, codeOf, messageOf } from '../util/index.ts'
 import { carFiles } from './car-files.ts'
 import type { NodeData } from './data-stage.ts'
 import { openStoppedData } from './stopped-data.ts'
@@ -31,8 +31,11 @@ export interface ImportResult {
   readonly reasons: readonly string[]
 }
 
-/** Bytes of blobs handed to the store in one group: one sync of the disk each. */
+/** Bytes of blobs handed to the store in one group, of as many files as they come from: one sync of the disk each. */
 const GROUP_BYTES = 16 * 1024 * 1024
+
+/** Blocks being tracked at one time: they share their syncs of the disk. A tree that is checked takes some chunks of memory. */
+const TRACKED_AT_ONCE = 16
 
 /** A file that is broken is reported and the others are taken; more reasons than these are only counted. */
 const MAX_REASONS = 100
@@ -50,6 +53,7 @@ export async function importCars(
   try {
     const job = new ImportJob(data, reading.store, options)
     for (const path of request.paths) for await (const file of carFiles(path)) await job.take(file)
+    await job.flush()
     await job.track(request.blockList)
     return job.result()
   } finally {
@@ -65,6 +69,8 @@ class ImportJob {
   readonly #counts = { files: 0, blobs: 0, bytes: 0, blocks: 0 }
   readonly #reasons: string[] = []
   #failures = 0
+  #group: Blob[] = []
+  #groupBytes = 0
 
   constructor(data: NodeData, store: ExecutionDataStore, options: Parameters<typeof importCars>[1]) {
     this.#data = data
@@ -91,11 +97,16 @@ class ImportJob {
   }
 
   async track(blockList: string): Promise<void> {
+    let window: SealedBlock[] = []
+    const trackAll = (): Promise<void> => boundedEach(window, TRACKED_AT_ONCE, (block) => this.#trackBlock(block))
     for await (const block of openBlockList(blockList, defaultBlockListOptions)) {
-      this.#options.signal.throwIfAborted()
       if (!this.#roots.delete(BlobCid.fromExecutionDataId(block.executionDataId).key)) continue
-      await this.#trackBlock(block)
+      window.push(block)
+      if (window.length < TRACKED_AT_ONCE * 4) continue
+      await trackAll()
+      window = []
     }
+    await trackAll()
     for (const [root, path] of this.#roots) {
       this.#fail(
         `${path}: no block of ${blockList} has the execution data id ${BlobCid.fromKey(root).toExecutionDataId()}`
@@ -116,6 +127,7 @@ class ImportJob {
   }
 
   async #trackBlock(block: SealedBlock): Promise<void> {
+    this.#options.signal.throwIfAborted()
     const check = await this.#store.checkTree(block.executionDataId, { signal: this.#options.signal })
     if (!check.complete) {
       this.#fail(`height ${block.height}: ${check.missing.length} blobs are missing, first ${check.missing[0]}`)
@@ -127,22 +139,19 @@ class ImportJob {
   }
 
   async #putAll(blobs: AsyncIterable<Blob>): Promise<void> {
-    let group: Blob[] = []
-    let groupBytes = 0
     for await (const blob of blobs) {
       this.#options.signal.throwIfAborted()
-      group.push(blob)
-      groupBytes += blob.bytes.length
-      if (groupBytes >= GROUP_BYTES) {
-        await this.#put(group, groupBytes)
-        group = []
-        groupBytes = 0
-      }
+      this.#group.push(blob)
+      this.#groupBytes += blob.bytes.length
+      if (this.#groupBytes >= GROUP_BYTES) await this.flush()
     }
-    await this.#put(group, groupBytes)
   }
 
-  async #put(group: readonly Blob[], bytes: number): Promise<void> {
+  /** Puts what was read and not yet put. */
+  async flush(): Promise<void> {
+    const [group, bytes] = [this.#group, this.#groupBytes]
+    this.#group = []
+    this.#groupBytes = 0
     await this.#data.blockstore.putMany(group)
     this.#counts.blobs += group.length
     this.#counts.bytes += bytes

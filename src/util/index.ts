@@ -1,6 +1,7 @@
 /** Pure helpers with no domain. */
 export { AppError, codeOf, messageOf } from './app-error.ts'
 export { type BackoffOptions, backoffMs } from './backoff.ts'
+export { boundedEach } from './bounded-each.ts'
 export { BoundedQueue } from './bounded-queue.ts'
 export { concatBytes, equalBytes, fromHex, toHex } from './bytes.ts'
 export { type Deadline, deadline } from './deadline.ts'
