@@ -82,6 +82,11 @@ export class Cage {
     return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? Number.NaN)
   }
 
+  /** Takes memory away from what runs, or gives it more. Rejects with EBUSY (v1) where the kernel cannot take so much. */
+  async setLimit(bytes: number): Promise<void> {
+    await writeFile(join(this.directory, FILES[this.version].limit), String(bytes))
+  }
+
   /** Only an empty one can go: after the process has ended. */
   async remove(): Promise<void> {
     await rmdir(this.directory).catch(() => undefined)
@@ -114,10 +119,10 @@ async function makeIn(version: 'v1' | 'v2', parent: string, limitBytes: number):
   await mkdir(directory)
   try {
     await access(join(directory, FILES[version].limit), constants.W_OK)
-    await writeFile(join(directory, FILES[version].limit), String(limitBytes))
+    const cage = new Cage(version, directory)
+    await cage.setLimit(limitBytes)
     // Swap would hide what a limit is to show; where there is none, or it is not counted, the file is not there.
     if (version === 'v2') await writeFile(join(directory, 'memory.swap.max'), '0').catch(() => undefined)
-    const cage = new Cage(version, directory)
     if (!((await cage.oomKills()) >= 0)) throw new Error(`${directory} does not count kills`)
     return cage
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { MadeBlock } from './arena.ts'
 import { Tally } from './tally.ts'
 import { chunksOf, type Stage } from './stage.ts'
 import { callsBeside, startChain } from './calls-mode.ts'
@@ -12,11 +13,16 @@ const OBJECT_BYTES = 20 * MIB
 const RECIPIENTS = 5
 /** An object goes out so often. */
 const OBJECT_EVERY_MS = 10_000
+/** Objects that take turns: the same one goes to the same peers no more than once in a minute, which a node would take for waste. */
+const OBJECTS = 7
 
 /** Read, write, fan-out and calls at once for `ms`: a phase each, side by side. */
 export async function mixed(stage: Stage, ms: number): Promise<void> {
   const { load, peers, slowPeers, arena, watch } = stage.parts
-  const object = await makeObject(stage, OBJECT_BYTES)
+  const objects: MadeBlock[] = []
+  const bytes = Math.min(OBJECT_BYTES, stage.parts.sizeBytes)
+  for (let at = 0; at < Math.min(OBJECTS, Math.ceil(ms / OBJECT_EVERY_MS)); at += 1)
+    objects.push(await makeObject(stage, bytes))
   const chain = await startChain(stage, stage.parts.options.hops)
   const [fanTally, callTally, writeTally] = [new Tally(), new Tally(), new Tally()]
   const recipients = [...slowPeers, ...peers].slice(0, RECIPIENTS)
@@ -24,8 +30,9 @@ export async function mixed(stage: Stage, ms: number): Promise<void> {
     writeTally.add({ kind: 'ok', bytes: blobs.reduce((sum, { size }) => sum + size, 0) }, 0)
   })
   const fan: Load = async (signal) => {
-    while (!signal.aborted) {
-      await fanOut(stage, recipients, { object, tally: fanTally, signal })
+    for (let at = 0; !signal.aborted; at += 1) {
+      const object = objects[at % objects.length]
+      if (object !== undefined) await fanOut(stage, recipients, { object, tally: fanTally, signal })
       await stage.pause(OBJECT_EVERY_MS).catch(() => undefined)
     }
   }

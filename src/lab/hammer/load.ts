@@ -1,4 +1,5 @@
 /** The requests that loads are made of. Each is a loop that ends with its signal; what comes of a request goes into a tally. */
+import type { DigestKey } from '../../model/index.ts'
 import { type Clock, type Rng, sleep } from '../../util/index.ts'
 import type { ApiClient } from './api-client.ts'
 import type { Catalogue, KnownBlob } from './blobs.ts'
@@ -16,7 +17,7 @@ const DOWN_PAUSE_MS = 250
 export interface LoadParts {
   readonly clock: Clock
   readonly rng: Rng
-  readonly target: Target
+  readonly target: Pick<Target, 'peerId' | 'apiAddress'>
   readonly catalogue: Catalogue
 }
 
@@ -56,15 +57,45 @@ export function walkFrom(start: number): () => number {
   }
 }
 
+/** A node that sends a peer the same blob again within a minute counts it as waste, and refuses what goes beyond a small rate. */
+const NOT_AGAIN_MS = 65_000
+/** Places that are looked at for a blob that is due. */
+const LOOKS = 16
+
+/** The way of one peer through the store: it comes back to no blob as long as the target would take that for waste. */
+export class Paging {
+  readonly #walk: () => number
+  readonly #readAt = new Map<DigestKey, number>()
+
+  constructor(walk: () => number) {
+    this.#walk = walk
+  }
+
+  /** `undefined` when most of the store has just been read. */
+  next(catalogue: Pick<Catalogue, 'blobAt'>, now: number): KnownBlob | undefined {
+    for (const [key, at] of this.#readAt) {
+      if (now - at < NOT_AGAIN_MS) break
+      this.#readAt.delete(key)
+    }
+    for (let look = 0; look < LOOKS; look += 1) {
+      const blob = catalogue.blobAt(this.#walk())
+      if (blob === undefined || this.#readAt.has(blob.cid.key)) continue
+      this.#readAt.set(blob.cid.key, now)
+      return blob
+    }
+    return undefined
+  }
+}
+
 /** A peer that pages blobs in from all over the store, one after the other. */
 export async function readBlobs(
   parts: LoadParts,
   peer: LoadPeer,
-  use: { readonly tally: Tally; readonly signal: AbortSignal; readonly walk: () => number }
+  use: { readonly tally: Tally; readonly signal: AbortSignal; readonly paging: Paging }
 ): Promise<void> {
   const { clock, catalogue } = parts
   while (!use.signal.aborted) {
-    const blob = catalogue.blobAt(use.walk())
+    const blob = use.paging.next(catalogue, clock.now())
     const outcome =
       blob === undefined
         ? undefined

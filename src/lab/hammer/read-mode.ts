@@ -1,5 +1,5 @@
 import type { LoadPeer } from './load-peer.ts'
-import { type LoadParts, readApi, readBlobs, walkFrom } from './load.ts'
+import { type LoadParts, Paging, readApi, readBlobs, walkFrom } from './load.ts'
 import { chunksOf, type Stage } from './stage.ts'
 import type { Tally } from './tally.ts'
 import type { Mode } from './mode.ts'
@@ -13,8 +13,8 @@ export function readers(stage: Stage, peers: readonly LoadPeer[], tally: Tally):
   const each = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
   return [
     ...peers.flatMap((peer) => {
-      const walk = walkFrom(rng.next())
-      return each(load.inFlight, (): Load => (signal) => readBlobs(parts, peer, { tally, signal, walk }))
+      const paging = new Paging(walkFrom(rng.next()))
+      return each(load.inFlight, (): Load => (signal) => readBlobs(parts, peer, { tally, signal, paging }))
     }),
     ...each(load.connections, (): Load => (signal) => readApi(parts, client, { tally, signal }))
   ]

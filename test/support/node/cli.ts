@@ -49,6 +49,8 @@ export interface NodeProcessOptions {
   /** Arguments of Node itself. */
   readonly execArgv?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** A command that becomes Node: a shell that enters a cgroup first. */
+  readonly prefix?: readonly string[]
 }
 
 /** A node that runs until it is stopped. */
@@ -61,8 +63,9 @@ export class RunningNode {
   constructor(dataDir: string, args: readonly string[], process_: NodeProcessOptions = {}) {
     this.dataDir = dataDir
     rmSync(join(dataDir, 'addresses.json'), { force: true })
-    const command = [...(process_.execArgv ?? []), launcher, 'run', '--data-dir', dataDir, ...args]
-    this.#child = spawn(process.execPath, command, {
+    const node = [process.execPath, ...(process_.execArgv ?? []), launcher, 'run', '--data-dir', dataDir, ...args]
+    const [program = '', ...command] = [...(process_.prefix ?? []), ...node]
+    this.#child = spawn(program, command, {
       cwd: root,
       env: cleanEnv(process_.env ?? {}),
       stdio: ['ignore', 'pipe', 'pipe']

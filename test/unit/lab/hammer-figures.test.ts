@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { type Attempt, bisect } from '#src/lab/hammer/bisect.ts'
 import { carBlobs, Catalogue, RecentBlobs } from '#src/lab/hammer/blobs.ts'
 import { LatencyHistogram } from '#src/lab/hammer/latency.ts'
-import { walkFrom } from '#src/lab/hammer/load.ts'
+import { Paging, walkFrom } from '#src/lab/hammer/load.ts'
 import { slopeOf } from '#src/lab/hammer/slopes.ts'
 import { nameOf, Tally } from '#src/lab/hammer/tally.ts'
 import { syntheticSource } from '#src/lab/localnet/synthetic-source.ts'
@@ -134,6 +134,19 @@ describe('the order in which a peer reads', () => {
     const seen = Array.from({ length: 300 }, () => Math.floor(walk() * 300))
     assert.ok(new Set(seen).size >= 180, `${new Set(seen).size}`)
     for (const [at, blob] of seen.entries()) assert.ok(!seen.slice(at + 1, at + 80).includes(blob), `${blob}`)
+  })
+})
+
+describe('the way of a peer through the store', () => {
+  it('comes back to a blob after a minute, and meanwhile has nothing to ask for where all has been read', () => {
+    const catalogue = new Catalogue()
+    const blobs = Array.from({ length: 8 }, (_, at) => ({ cid: blobOf(new Uint8Array(10).fill(at)).cid, size: 10 }))
+    catalogue.add(1, blobs)
+    const paging = new Paging(walkFrom(0.1))
+    const first = Array.from({ length: 8 }, () => paging.next(catalogue, 0)?.cid.key)
+    assert.equal(new Set(first).size, 8)
+    assert.equal(paging.next(catalogue, 60_000), undefined)
+    assert.equal(Array.from({ length: 8 }, () => paging.next(catalogue, 70_000)?.cid.key).includes(undefined), false)
   })
 })
 
