@@ -93,6 +93,8 @@ export class PeerLedger {
   /** A load or write is under way for this peer. */
   busy = false
   gone = false
+  /** Called whenever something is queued. */
+  onQueued: () => void = () => {}
   /** Streams lost for not being read since one was last read to its end. */
   writeStalls = 0
 
@@ -135,6 +137,7 @@ export class PeerLedger {
     want.queuedAt ??= this.#clock.now()
     want.state = 'queued'
     this.queueOf(want).push(want.key)
+    this.onQueued()
   }
 
   /** How long the heads of the two queues have waited, the longer of both, seconds; 0 when nothing is queued. */

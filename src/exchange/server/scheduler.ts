@@ -25,6 +25,7 @@ export interface Turn {
  */
 export class Scheduler {
   readonly #limits: SchedulerLimits
+  /** Whose queues may hold something, next in turn first: a node has hundreds of peers, of which few want anything just now. */
   readonly #ring = new Set<PeerLedger>()
 
   constructor(limits: SchedulerLimits) {
@@ -32,11 +33,22 @@ export class Scheduler {
   }
 
   add(ledger: PeerLedger): void {
+    ledger.onQueued = () => this.#ring.add(ledger)
     this.#ring.add(ledger)
   }
 
   remove(ledger: PeerLedger): void {
+    ledger.onQueued = () => {}
     this.#ring.delete(ledger)
+  }
+
+  /** False when nobody has anything queued. */
+  get due(): boolean {
+    for (const ledger of this.#ring) {
+      if (isQueued(ledger)) return true
+      this.#ring.delete(ledger)
+    }
+    return false
   }
 
   /** The next turn among peers that are `ready`, or `undefined` when none of them has anything queued. */
@@ -45,7 +57,11 @@ export class Scheduler {
   }
 
   #pick(queueOf: (ledger: PeerLedger) => DigestQueue, ready: (ledger: PeerLedger) => boolean): Turn | undefined {
-    const able = [...this.#ring].filter((ledger) => queueOf(ledger).size > 0 && ready(ledger))
+    const able: PeerLedger[] = []
+    for (const ledger of this.#ring) {
+      if (!isQueued(ledger)) this.#ring.delete(ledger)
+      else if (queueOf(ledger).size > 0 && ready(ledger)) able.push(ledger)
+    }
     let chosen: PeerLedger | undefined
     let rounds = Number.POSITIVE_INFINITY
     for (const ledger of able) {
@@ -83,3 +99,5 @@ export class Scheduler {
 }
 
 const sizeOf = (want: LedgerWant | undefined): number => want?.size ?? UNKNOWN_SIZE
+
+const isQueued = ({ hotQueue, coldQueue }: PeerLedger): boolean => hotQueue.size + coldQueue.size > 0

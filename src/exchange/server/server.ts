@@ -1,19 +1,16 @@
 import type { MemoryAccount } from '../../budget/account.ts'
 import { type Blob, BlobCid, type DigestKey, type PeerIdText } from '../../model/index.ts'
 import type { Clock, NextTurn, TimerWheel } from '../../util/index.ts'
-import type { CidForm, MessageSummary, WantEntry } from '../message/types.ts'
+import type { MessageSummary, WantEntry } from '../message/types.ts'
 import type { ExchangeTotals } from '../metrics.ts'
 import type { ServerOptions } from '../options.ts'
+import { type Customer, type ServerLink, writesOf } from './customer.ts'
 import { InFlight } from './in-flight.ts'
 import { type LedgerWant, PeerLedger, type Served } from './ledger.ts'
 import { Lookups } from './lookups.ts'
 import { Scheduler, type Turn } from './scheduler.ts'
 import { Wanters } from './wanters.ts'
-import { BlockWriter, type DataLink, type Outgoing } from './writer.ts'
-
-export interface ServerLink extends DataLink {
-  queuePresence(key: DigestKey, form: CidForm, have: boolean): void
-}
+import { BlockWriter, type Outgoing } from './writer.ts'
 
 /** Where blobs are read. Errors are taken for absence: the asker goes elsewhere. */
 export interface BlobSource {
@@ -36,12 +33,6 @@ export interface ServerComponents {
   readonly penalise: (peer: PeerIdText, reason: string) => void
 }
 
-interface Customer {
-  readonly ledger: PeerLedger
-  readonly writer: BlockWriter
-  readonly link: ServerLink
-}
-
 /**
  * The serving side: wants come in, blocks go out.
  *
@@ -58,6 +49,8 @@ export class ExchangeServer {
   readonly #inFlight: InFlight
   readonly #scheduler: Scheduler
   readonly #peers = new Map<PeerIdText, Customer>()
+  /** Those for whom a load or write may be under way. */
+  readonly #serving = new Set<Customer>()
   readonly #wanters = new Wanters()
   readonly #lookups: Lookups<PeerLedger>
   #turnSet = false
@@ -131,6 +124,7 @@ export class ExchangeServer {
     const { ledger, writer } = served
     ledger.gone = true
     this.#peers.delete(peer)
+    this.#serving.delete(served)
     this.#scheduler.remove(ledger)
     this.#lookups.forget(ledger)
     for (const key of [...ledger.wants.keys()]) this.#remove(ledger, key)
@@ -310,13 +304,13 @@ export class ExchangeServer {
   #turn(): void {
     if (this.#stopped || (this.#full && this.#inFlight.count > 0)) return
     this.#full = false
-    for (;;) {
-      let writing = 0
-      for (const { writer, ledger } of this.#peers.values()) if (writer.writing || ledger.busy) writing += 1
-      if (writing >= this.#options.maxConcurrentWrites) return
+    while (this.#scheduler.due) {
+      if (writesOf(this.#serving) >= this.#options.maxConcurrentWrites) return
       const turn = this.#scheduler.next((ledger) => this.#ready(ledger))
-      if (turn === undefined) return
+      const customer = turn === undefined ? undefined : this.#peers.get(turn.ledger.peer)
+      if (turn === undefined || customer === undefined) return
       turn.ledger.busy = true
+      this.#serving.add(customer)
       void this.#serve(turn).finally(() => {
         turn.ledger.busy = false
         this.#turnSoon()

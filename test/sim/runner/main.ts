@@ -85,7 +85,9 @@ async function run(args: readonly string[]): Promise<number> {
   const name = values['scenario'] ?? chaos.name
   const scenario = SCENARIOS.find((one) => one.name === name)
   if (scenario === undefined) throw new UsageError(`no scenario '${String(name)}'`)
-  const options: ScenarioOptions = { ...defaultScenarioOptions, ...scenario.defaults, ...given(values) }
+  const asked = given(values)
+  const defaults = { ...scenario.defaults, ...(asked.policy === 'classic' ? scenario.classicDefaults : {}) }
+  const options: ScenarioOptions = { ...defaultScenarioOptions, ...defaults, ...asked }
   check(options)
   const report = await runScenario(scenario, options)
   process.stdout.write(values['json'] === true ? `${JSON.stringify(report)}\n` : renderReport(report))

@@ -55,6 +55,8 @@ export interface Scenario {
   readonly name: string
   readonly summary: string
   readonly defaults: Partial<ScenarioOptions>
+  /** What differs from them under the policy `classic`. */
+  readonly classicDefaults?: Partial<ScenarioOptions>
   run(options: ScenarioOptions, progress: (line: string) => void): Promise<Outcome>
 }
 

@@ -2,7 +2,7 @@ import { base58btc } from 'multiformats/bases/base58'
 import type { ExchangeOptionsChange, ProviderRouter } from '#src/exchange/index.ts'
 import { type Blob, blobOf, type PeerIdText } from '#src/model/index.ts'
 import { seededRng } from '#src/util/index.ts'
-import { VirtualClock } from '#test/support/virtual-clock.ts'
+import { settleInTicks, VirtualClock } from '#test/support/virtual-clock.ts'
 import { checkInvariants } from './invariants.ts'
 import { SimNode } from './sim-node.ts'
 import { VirtualNetwork } from './virtual-network.ts'
@@ -97,7 +97,7 @@ export function simBlob(number: number, bytes = 1024 * KIB): Blob {
 }
 
 export function createSim(shape: SimShape, strangers = 0): Sim {
-  const clock = new VirtualClock()
+  const clock = new VirtualClock(settleInTicks())
   const rng = seededRng(shape.seed)
   const all = Array.from({ length: shape.producers + shape.access + strangers }, (_, index) => peerId(index))
   const network = new VirtualNetwork(clock, {

@@ -178,6 +178,8 @@ export class VirtualPipe {
         return
       }
       this.reader.events.data(segment)
+      // Nobody waits for room any more.
+      if (this.writer.over) continue
       const { clock, delayMs, toWriter, uplink } = this.#components
       clock.setTimer(delayMs, () =>
         toWriter(() => {
