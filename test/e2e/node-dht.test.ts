@@ -1,17 +1,7 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
-import {
-  chainBlockList,
-  chainFixture,
-  freePort,
-  lastJson,
-  RunningNode,
-  sealsync,
-  temporaryDirectory,
-  until
-} from '#test/support/node/cli.ts'
+import { describe, it } from 'node:test'
+import { chainBlockList, lastJson, RunningNode, sealsync, until } from '#test/support/node/cli.ts'
+import { testNetwork } from '#test/support/node/test-network.ts'
 
 const LAST = 1_000_071
 
@@ -26,24 +16,8 @@ registerHooks({
 })`)}`
 
 describe('the build with the DHT', () => {
-  const home = temporaryDirectory()
-  const running: RunningNode[] = []
-  after(async () => {
-    for (const node of running) await node.stop()
-    home.remove()
-  })
-  const [executionDir, accessDir, identities] = [
-    join(home.path, 'execution'),
-    join(home.path, 'access'),
-    join(home.path, 'identities.json')
-  ]
-  const listen = ['--metrics-address', '127.0.0.1:0', '--api-address', '127.0.0.1:0', '--log-format', 'json']
-
-  const start = (dataDir: string, args: readonly string[]): RunningNode => {
-    const node = new RunningNode(dataDir, ['--identities', identities, ...listen, ...args])
-    running.push(node)
-    return node
-  }
+  const network = testNetwork()
+  const accessDir = network.dataDir('access')
   const metricsOf = async (node: RunningNode): Promise<(name: string) => number> => {
     const text = await (await fetch(`http://${node.addresses()?.metrics}/metrics`)).text()
     return (name) => {
@@ -53,22 +27,24 @@ describe('the build with the DHT', () => {
   }
 
   it('provides what it has, keeps what others provide, and says which build it is', async () => {
-    const entries: unknown[] = []
-    for (const [dir, role] of [
-      [executionDir, 'execution'],
-      [accessDir, 'access']
-    ] as const) {
-      const address = `127.0.0.1:${await freePort()}`
-      entries.push(
-        lastJson(await sealsync(['init', '--data-dir', dir, '--role', role, '--address', address, '--json']))
-      )
-    }
-    writeFileSync(identities, JSON.stringify(entries))
+    await network.init({ execution: 'execution', access: 'access' })
     const feed = ['--feed', `file:${chainBlockList}`]
-    lastJson(await sealsync(['import', '--data-dir', executionDir, ...feed, '--json', chainFixture]))
+    await network.importChain('execution')
     // Blobs that are old when the node starts are provided in the first round, here after a second.
-    const execution = start(executionDir, [...feed, '--follow', '--dht-enabled', '--dht-reprovide-interval', '1s'])
-    const access = start(accessDir, ['--start-height', '1000000', '--dht-enabled', '--dht-provider-store', 'level'])
+    const execution = network.start('execution', [
+      ...feed,
+      '--follow',
+      '--dht-enabled',
+      '--dht-reprovide-interval',
+      '1s'
+    ])
+    const access = network.start('access', [
+      '--start-height',
+      '1000000',
+      '--dht-enabled',
+      '--dht-provider-store',
+      'level'
+    ])
     await until(access, async () => (await access.status())?.heights.consecutive === LAST)
     await until(execution, async () => (await metricsOf(execution))('sealsync_p2p_dht_provider_additions_total') > 10)
     await until(access, async () => (await metricsOf(access))('sealsync_p2p_dht_provider_additions_total') > 10)
@@ -85,7 +61,7 @@ describe('the build with the DHT', () => {
   })
 
   it('says in one line what is missing where the optional packages are not installed', async () => {
-    const node = new RunningNode(accessDir, ['--identities', identities, ...listen, '--dht-enabled'], {
+    const node = new RunningNode(accessDir, ['--identities', network.identities, '--dht-enabled'], {
       execArgv: ['--import', WITHOUT_PACKAGE]
     })
     assert.equal(await node.ended(), 3)

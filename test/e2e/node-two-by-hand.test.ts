@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
-import {
-  chainBlockList,
-  chainFixture,
-  freePort,
-  lastJson,
-  RunningNode,
-  sealsync,
-  temporaryDirectory,
-  until
-} from '#test/support/node/cli.ts'
+import { describe, it } from 'node:test'
+import { chainBlockList, chainFixture, lastJson, sealsync, until } from '#test/support/node/cli.ts'
+import { testNetwork } from '#test/support/node/test-network.ts'
 
 const LAST = 1_000_071
 const BLOCK = JSON.parse(readFileSync(chainBlockList, 'utf8').split('\n')[10] ?? '') as {
@@ -27,52 +19,17 @@ interface Inspected {
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 describe('two nodes started by hand', () => {
-  const home = temporaryDirectory()
-  const running: RunningNode[] = []
-  after(async () => {
-    for (const node of running) await node.stop()
-    home.remove()
-  })
-
-  const start = (dataDir: string, args: readonly string[]): RunningNode => {
-    const node = new RunningNode(dataDir, [
-      ...args,
-      '--metrics-address',
-      '127.0.0.1:0',
-      '--api-address',
-      '127.0.0.1:0',
-      '--log-format',
-      'json'
-    ])
-    running.push(node)
-    return node
-  }
+  const network = testNetwork()
 
   it('sync with one another, survive kill -9 without fetching anything twice, and stop in order', async () => {
-    const [executionDir, accessDir, identities] = [
-      join(home.path, 'execution'),
-      join(home.path, 'access'),
-      join(home.path, 'identities.json')
-    ]
-    const entries: unknown[] = []
-    for (const [dir, role] of [
-      [executionDir, 'execution'],
-      [accessDir, 'access']
-    ] as const) {
-      const address = `127.0.0.1:${await freePort()}`
-      entries.push(
-        lastJson(await sealsync(['init', '--data-dir', dir, '--role', role, '--address', address, '--json']))
-      )
-    }
-    writeFileSync(identities, JSON.stringify(entries))
-    const imported = lastJson<{ tracked: number; reasons: string[] }>(
-      await sealsync(['import', '--data-dir', executionDir, '--feed', `file:${chainBlockList}`, '--json', chainFixture])
-    )
+    await network.init({ execution: 'execution', access: 'access' })
+    const accessDir = network.dataDir('access')
+    const imported = await network.importChain<{ tracked: number; reasons: string[] }>('execution')
     assert.deepEqual([imported.tracked, imported.reasons], [72, []])
 
-    const execution = start(executionDir, ['--identities', identities, '--feed', `file:${chainBlockList}`, '--follow'])
-    const accessArgs = ['--identities', identities, '--start-height', '1000000']
-    const access = start(accessDir, accessArgs)
+    const execution = network.start('execution', ['--feed', `file:${chainBlockList}`, '--follow'])
+    const accessArgs = ['--start-height', '1000000']
+    const access = network.start('access', accessArgs)
     await until(
       access,
       async () =>
@@ -82,7 +39,7 @@ describe('two nodes started by hand', () => {
     access.signal('SIGKILL')
     await access.ended()
 
-    const again = start(accessDir, accessArgs)
+    const again = network.start('access', accessArgs)
     await until(again, async () => (await again.status())?.heights.consecutive === LAST)
     const status = await again.status()
     assert.ok(status)
@@ -92,8 +49,8 @@ describe('two nodes started by hand', () => {
     assert.equal(status.connections, 1)
 
     // From the running node through its admin socket, then from the directory of the stopped one.
-    const live = join(home.path, 'live')
-    const stopped = join(home.path, 'stopped')
+    const live = join(network.path, 'live')
+    const stopped = join(network.path, 'stopped')
     const range = ['--from', '1000000', '--to', String(LAST)]
     lastJson(await sealsync(['export', '--data-dir', accessDir, ...range, '--out', live, '--json']))
     const inspect = ['inspect', BLOCK.executionDataId, '--data-dir', accessDir, '--json']

@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict'
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, it } from 'node:test'
-import {
-  chainBlockList,
-  chainFixture,
-  freePort,
-  lastJson,
-  RunningNode,
-  sealsync,
-  temporaryDirectory,
-  until
-} from '#test/support/node/cli.ts'
+import { describe, it } from 'node:test'
+import { chainBlockList, chainFixture, lastJson, type RunningNode, sealsync, until } from '#test/support/node/cli.ts'
+import { testNetwork } from '#test/support/node/test-network.ts'
 
 const FIRST = 1_000_000
 const LAST = 1_000_071
@@ -38,19 +30,7 @@ interface Ready {
 }
 
 describe('a node that winds down', () => {
-  const home = temporaryDirectory()
-  const running: RunningNode[] = []
-  after(async () => {
-    for (const node of running) await node.stop()
-    home.remove()
-  })
-
-  const start = (dataDir: string, args: readonly string[]): RunningNode => {
-    const listeners = ['--metrics-address', '127.0.0.1:0', '--api-address', '127.0.0.1:0', '--log-format', 'json']
-    const node = new RunningNode(dataDir, [...args, ...listeners])
-    running.push(node)
-    return node
-  }
+  const network = testNetwork()
   const statusOf = async (node: RunningNode): Promise<LeavingStatus | undefined> =>
     (await node.status().catch(() => undefined)) as LeavingStatus | undefined
   const isOpen = async (node: RunningNode, check: string): Promise<boolean> => {
@@ -59,34 +39,22 @@ describe('a node that winds down', () => {
   }
 
   it('sheds a part and stays; sheds everything, killed in the middle, ends with 0 and leaves its record alone', async () => {
-    const dirs = {
-      execution: join(home.path, 'execution'),
-      access: join(home.path, 'access'),
-      other: join(home.path, 'other')
-    }
-    const entries: unknown[] = []
-    for (const [name, dir] of Object.entries(dirs)) {
-      const words = ['--role', name === 'execution' ? name : 'access', '--address', `127.0.0.1:${await freePort()}`]
-      entries.push(lastJson(await sealsync(['init', '--data-dir', dir, ...words, '--json'])))
-    }
-    const identities = join(home.path, 'identities.json')
-    writeFileSync(identities, JSON.stringify(entries))
-    const whole = `file:${chainBlockList}`
-    lastJson(await sealsync(['import', '--data-dir', dirs.execution, '--feed', whole, '--json', chainFixture]))
+    await network.init({ execution: 'execution', access: 'access', other: 'access' })
+    const accessDir = network.dataDir('access')
+    await network.importChain('execution')
     const lines = readFileSync(chainBlockList, 'utf8').trimEnd().split('\n')
-    const list = join(home.path, 'blocks.jsonl')
+    const list = join(network.path, 'blocks.jsonl')
     const give = (from: number, to: number): void => appendFileSync(list, `${lines.slice(from, to).join('\n')}\n`)
     give(0, HELD - FIRST + 1)
-    start(dirs.execution, ['--identities', identities, '--feed', `file:${list}`, '--follow'])
-    const args = ['--identities', identities, '--start-height', String(FIRST)]
-    const access = start(dirs.access, args)
-    const other = start(dirs.other, args)
+    network.start('execution', ['--feed', `file:${list}`, '--follow'])
+    const args = ['--start-height', String(FIRST)]
+    const access = network.start('access', args)
+    const other = network.start('other', args)
     for (const node of [access, other]) {
       await until(node, async () => (await node.status())?.heights.consecutive === HELD)
     }
 
-    const windDown = (words: readonly string[]) =>
-      sealsync(['wind-down', '--data-dir', dirs.access, '--json', ...words])
+    const windDown = (words: readonly string[]) => sealsync(['wind-down', '--data-dir', accessDir, '--json', ...words])
     const part = lastJson<NonNullable<LeavingStatus['windDown']>>(await windDown(['--below', String(FIRST + 21)]))
     assert.deepEqual([part.state, part.below], ['done', FIRST + 21])
     assert.equal((await statusOf(access))?.heights.lowest, FIRST + 21)
@@ -109,24 +77,32 @@ describe('a node that winds down', () => {
     access.signal('SIGKILL')
     await access.ended()
     assert.equal((await kept).code, 0)
-    const record = join(dirs.access, 'wind-down.json')
+    const record = join(accessDir, 'wind-down.json')
     const ordered = JSON.parse(readFileSync(record, 'utf8')) as object
     writeFileSync(record, JSON.stringify({ ...ordered, keepServingUntilMs: 1 }))
 
-    const again = start(dirs.access, args)
+    const again = network.start('access', args)
     await until(again, async () => ((await statusOf(again))?.heights.lowest ?? 0) > FIRST + 22)
     give(HELD - FIRST + 5, LAST - FIRST)
     again.signal('SIGKILL')
     await again.ended()
     const shedding = JSON.parse(readFileSync(record, 'utf8')) as object
     writeFileSync(record, JSON.stringify({ ...shedding, bytesPerSecond: 0 }))
-    const last = start(dirs.access, args)
+    const last = network.start('access', args)
     assert.equal(await last.ended(), 0, last.output)
-    assert.deepEqual(readdirSync(dirs.access), ['wind-down.json'])
+    assert.deepEqual(readdirSync(accessDir), ['wind-down.json'])
     const done = JSON.parse(readFileSync(record, 'utf8')) as { state: string; starts: number; shed: { blobs: number } }
     assert.deepEqual([done.state, done.starts >= 3, done.shed.blobs > 20], ['done', true, true])
 
-    const refused = await sealsync(['run', '--data-dir', dirs.access, ...args, '--init'])
+    const refused = await sealsync([
+      'run',
+      '--data-dir',
+      accessDir,
+      '--identities',
+      network.identities,
+      ...args,
+      '--init'
+    ])
     assert.deepEqual([refused.code, /was wound down/.test(refused.stderr)], [3, true])
     give(LAST - FIRST, LAST - FIRST + 1)
     await until(other, async () => (await other.status())?.heights.consecutive === LAST)
