@@ -1,12 +1,11 @@
-import { fileURLToPath } from 'node:url'
 import type { Benchmark } from '../harness/bench.ts'
 import { ratio } from '../harness/bench.ts'
 import { atLeast, atMost, type Figures, type Goal } from '../harness/report.ts'
-import { isInstalled, type KeeperName, KEEPERS } from '../store/put.ts'
+import { beside, HELIA_FOLDER } from '../harness/contender.ts'
+import { type KeeperName, KEEPERS } from '../store/put.ts'
 import { begin, storeReport, storeRun } from './store-bench.ts'
 
 const KIB = 1024
-const PACKAGES = fileURLToPath(new URL('../../interop/helia-peer', import.meta.url))
 /** Blobs of one group: 4 and 8 MiB, what a second or two of a chain at 3 MiB/s brings at once. */
 const SIZES = [
   { label: '256 KiB', blobBytes: 256 * KIB, group: 16 },
@@ -21,7 +20,9 @@ export const store: Benchmark = {
     const on = begin()
     const rounds = options.rounds ?? 3
     const bytes = options.bytes ?? 512 * KIB * KIB
-    const names = KEEPERS.filter((name) => isInstalled(name, PACKAGES))
+    const files = await beside('blockstore-fs')
+    const leftOut = 'reason' in files ? [{ name: 'blockstore-fs', reason: files.reason }] : []
+    const names = KEEPERS.filter((name) => !leftOut.some((one) => one.name === name))
     const runs = new Map(names.map((name) => [name, [] as Figures[]]))
     for (let round = 0; round < rounds; round += 1) {
       for (const name of round % 2 === 0 ? names : names.toReversed()) {
@@ -34,10 +35,7 @@ export const store: Benchmark = {
       options: { rounds, bytes },
       ...on,
       runs: [...runs].map(([name, figures]) => ({ name, figures, ...versionOf(name) })),
-      leftOut: KEEPERS.filter((name) => !runs.has(name)).map((name) => ({
-        name,
-        reason: 'its package is not installed: npm install in test/interop/helia-peer'
-      })),
+      leftOut,
       judge: (medians) => judge(medians)
     })
   }
@@ -48,7 +46,7 @@ const versionOf = (name: KeeperName): { version?: string } => (name === 'sealsyn
 async function oneRun(keeper: KeeperName, bytes: number, nodeFlags: readonly string[] | undefined): Promise<Figures> {
   const figures: Record<string, number> = {}
   for (const { label, blobBytes, group } of SIZES) {
-    const run = await storeRun('contend', { keeper, blobBytes, group, bytes, packages: PACKAGES }, nodeFlags)
+    const run = await storeRun('contend', { keeper, blobBytes, group, bytes, packages: HELIA_FOLDER }, nodeFlags)
     for (const [name, value] of Object.entries(run)) figures[`${label}: ${name}`] = value
   }
   return figures

@@ -10,7 +10,8 @@ import type { ListenInput, WantInput } from '../peers/commands.ts'
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const BOXO_FOLDER = join(ROOT, 'test', 'interop', 'boxo-peer')
 const BOXO_BINARY = join(ROOT, 'test', 'interop', 'bin', 'boxo-peer')
-const HELIA_FOLDER = join(ROOT, 'test', 'interop', 'helia-peer')
+/** Where the packages of contenders in JavaScript that are not ours lie. */
+export const HELIA_FOLDER = join(ROOT, 'test', 'interop', 'helia-peer')
 
 /** What a node process is started with, here as in production. */
 const ENVIRONMENT = { ...NODE_ENVIRONMENT, NODE_COMPILE_CACHE: join(ROOT, '.cache', 'compile') }
@@ -152,19 +153,24 @@ async function boxo(name: string, listen: ListenInput, want: Contender['want']):
   }
 }
 
-async function helia(): Promise<Contender | LeftOut> {
-  const name = 'helia'
-  const installed = join(HELIA_FOLDER, 'node_modules', '@helia', 'bitswap', 'package.json')
+/** The version of one of the packages beside Helia's peer, all of which are installed when it is not there; or why it cannot be had. */
+export async function beside(name: string): Promise<{ readonly version: string } | { readonly reason: string }> {
+  const installed = join(HELIA_FOLDER, 'node_modules', name, 'package.json')
   if (!existsSync(installed)) {
     const { code, output } = await run('npm', ['ci', '--no-progress', '--ignore-scripts'], HELIA_FOLDER)
-    if (code !== 0)
-      return { name, reason: `its packages cannot be installed: ${output.trim().split('\n').at(-1) ?? ''}` }
+    if (code !== 0) return { reason: `its packages cannot be installed: ${output.trim().split('\n').at(-1) ?? ''}` }
   }
-  const { version } = readJson(installed) as { version: string }
+  return readJson(installed) as { version: string }
+}
+
+async function helia(): Promise<Contender | LeftOut> {
+  const name = 'helia'
+  const bitswap = await beside('@helia/bitswap')
+  if ('reason' in bitswap) return { name, reason: bitswap.reason }
   const libp2p = createRequire(join(HELIA_FOLDER, 'package.json')).resolve('libp2p')
   return {
     name,
-    version: `@helia/bitswap ${version}, libp2p ${versionBeside(libp2p)}`,
+    version: `@helia/bitswap ${bitswap.version}, libp2p ${versionBeside(libp2p)}`,
     launch: ({ core, nodeFlags }) =>
       pinned(
         {

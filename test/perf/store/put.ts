@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -182,11 +181,6 @@ interface FsBlockstore {
   open(): Promise<void>
   putMany(pairs: Iterable<{ readonly cid: unknown; readonly bytes: Uint8Array }>): AsyncIterable<unknown>
   get(cid: unknown): AsyncIterable<Uint8Array>
-}
-
-/** Whether a contender's package is there. */
-export function isInstalled(keeper: KeeperName, packages: string): boolean {
-  return keeper !== 'blockstore-fs' || existsSync(join(packages, 'node_modules', 'blockstore-fs'))
 }
 
 async function blockstoreFs(folder: string, packages: string): Promise<Keeper> {
