@@ -23,7 +23,16 @@ export type ReclaimPort = (budget: { readonly maxBytes: number }) => Promise<{
 export interface PrunerComponents {
   readonly tracker: Pick<
     LevelTracker,
-    'prunedTo' | 'lowest' | 'highest' | 'blocks' | 'cidsAt' | 'latestHeightOf' | 'prune' | 'freeLoose' | 'markLoose'
+    | 'prunedTo'
+    | 'lowest'
+    | 'highest'
+    | 'blocks'
+    | 'cidsAt'
+    | 'latestHeightOf'
+    | 'prune'
+    | 'sweepLeft'
+    | 'freeLoose'
+    | 'markLoose'
   >
   readonly store: Pick<Blockstore, 'deleteMany' | 'stats' | 'keys' | 'getSize'>
   readonly reclaim: ReclaimPort

@@ -45,8 +45,11 @@ export interface Pruner extends Service {
   status(): PrunerStatus
   /** What would go if heights below `below`, or those that retention does not keep, were pruned now. */
   plan(options: { readonly below?: Height; readonly signal: AbortSignal }): Promise<PrunePlan>
-  /** Prunes the heights below this one whatever retention says; resolves when they are gone. Throws PrunerError `not-held` or `stopped`. */
-  pruneBelow(height: Height, options: { readonly signal: AbortSignal }): Promise<void>
+  /**
+   * Prunes the heights below this one whatever retention says; resolves when they are gone. `inOrder`: one after the other, so that those
+   * above stay whole until then; it takes several times as long for millions of blobs. Throws PrunerError `not-held` or `stopped`.
+   */
+  pruneBelow(height: Height, options: { readonly signal: AbortSignal; readonly inOrder?: boolean }): Promise<void>
   /** Throws PrunerError `not-held` when heights below this one are still needed. */
   assertMayPrune(below: Height): void
   /** Resolves when nothing is left to do. Throws PrunerError `stopped`. */
@@ -128,9 +131,12 @@ class BlobPruner implements Pruner {
     return planOf(this.#components, { to, signal })
   }
 
-  async pruneBelow(height: Height, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+  async pruneBelow(
+    height: Height,
+    { signal, inOrder = false }: { readonly signal: AbortSignal; readonly inOrder?: boolean }
+  ): Promise<void> {
     this.assertMayPrune(height)
-    this.#target.raiseFloor(height - 1)
+    this.#target.raiseFloor(height - 1, { inOrder })
     this.#mark('heights')
     await this.settled({ signal })
   }
@@ -192,7 +198,7 @@ class BlobPruner implements Pruner {
   async #step(task: PrunerTask): Promise<number> {
     const { clock, load, metrics } = this.#components
     const began = clock.now()
-    const before = this.#components.tracker.prunedTo
+    const before = this.#reached()
     let step: TaskStep
     try {
       step = await this.#tasks.step(task)
@@ -226,6 +232,7 @@ class BlobPruner implements Pruner {
   ): void {
     const { metrics, tracker } = this.#components
     const { prunedTo } = tracker
+    const reached = this.#reached()
     if (task === 'heights') {
       metrics.pruneDurationsMs.observe(busyMs)
       this.#tasks.adapt(busyMs)
@@ -236,7 +243,7 @@ class BlobPruner implements Pruner {
     metrics.freedBytes.inc(step.freedBytes)
     this.#freed.blobs += step.freedBlobs
     this.#freed.bytes += step.freedBytes
-    const heights = prunedTo === undefined || before === undefined ? 0 : prunedTo - before
+    const heights = reached === undefined || before === undefined ? 0 : Math.max(0, reached - before)
     this.#rate.add(step.freedBytes, heights)
   }
 
@@ -262,17 +269,23 @@ class BlobPruner implements Pruner {
     )
   }
 
+  /** The pruned height, less those that a sweep still has to do with. */
+  #reached(): Height | undefined {
+    const { prunedTo, sweepLeft } = this.#components.tracker
+    return prunedTo === undefined ? undefined : prunedTo - sweepLeft
+  }
+
   /** Heights that should be gone and are not. */
   #backlog(): number {
-    const { lowest, prunedTo } = this.#components.tracker
-    if (this.#to === undefined || lowest === undefined) return 0
-    return Math.max(0, this.#to - Math.max(lowest - 1, prunedTo ?? -1))
+    const { lowest, prunedTo, sweepLeft } = this.#components.tracker
+    if (this.#to === undefined || lowest === undefined) return sweepLeft
+    return sweepLeft + Math.max(0, this.#to - Math.max(lowest - 1, prunedTo ?? -1))
   }
 
   /** From 0 to 1: as much as is retained, or more, should be gone. */
   #pressure(): number {
-    const { lowest, highest } = this.#components.tracker
-    const held = lowest === undefined || highest === undefined ? 0 : highest - lowest + 1
+    const { lowest, highest, sweepLeft } = this.#components.tracker
+    const held = sweepLeft + (lowest === undefined || highest === undefined ? 0 : highest - lowest + 1)
     const backlog = this.#backlog()
     return backlog === 0 ? 0 : Math.min(1, backlog / Math.max(1, held - backlog))
   }

@@ -35,6 +35,8 @@ export class Target {
   readonly #clock: SteadyClock
   /** Asked for beside retention: by a command, or by the node's wind-down. */
   #floor = -1
+  /** Whether it goes height by height. */
+  #inOrder = false
 
   constructor(components: Pick<PrunerComponents, 'tracker' | 'store' | 'doneWith' | 'clock'>, options: PrunerOptions) {
     this.#components = components
@@ -43,8 +45,14 @@ export class Target {
   }
 
   /** Heights up to this one go, whatever retention says. */
-  raiseFloor(height: Height): void {
+  raiseFloor(height: Height, { inOrder = false }: { readonly inOrder?: boolean } = {}): void {
     this.#floor = Math.max(this.#floor, height)
+    this.#inOrder ||= inOrder
+  }
+
+  /** Whether what is left has to stay whole until its turn comes. */
+  get inOrder(): boolean {
+    return this.#inOrder
   }
 
   /** The height up to which to prune now; `undefined` when nothing has to go. */

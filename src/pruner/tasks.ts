@@ -62,7 +62,12 @@ export class Tasks {
     const to = (await this.#target.now()) ?? tracker.prunedTo
     if (to === undefined) return { freedBytes: 0, freedBlobs: 0, more: false }
     return this.#freeing(async (free) => {
-      const { more } = await tracker.prune({ to, maxBlobs: this.#maxBlobs(), free })
+      const { more } = await tracker.prune({
+        to,
+        maxBlobs: this.#maxBlobs(),
+        inOrder: this.#target.inOrder,
+        free
+      })
       return more || (await this.#target.now()) !== undefined
     })
   }

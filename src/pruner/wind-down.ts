@@ -168,7 +168,8 @@ export class WindDown implements Service {
       }
       await sleep(clock, LOOK_MS, signal)
     }
-    await pruner.pruneBelow(below, { signal })
+    // A node that goes serves whole blocks to the last.
+    await pruner.pruneBelow(below, { signal, inOrder: this.isWhole })
   }
 
   /** Blobs that no height referred to. */

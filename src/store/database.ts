@@ -23,6 +23,8 @@ export const defaultDatabaseOptions: DatabaseOptions = Object.freeze({
 })
 
 type Bytes = Uint8Array
+/** Entries of one read, or 16 KiB of them: a promise for each would cost more than reading it. */
+const ENTRIES = 256
 const SPACE_NAME = /^[a-z][a-z-]{0,31}$/
 
 /**
@@ -111,7 +113,7 @@ class LevelSpace implements KeyValueSpace {
 
   async getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
     try {
-      return await this.#level.getMany(keys.map((key) => this.#full(key)))
+      return await this.#level.getMany(this.#fullKeys(keys))
     } catch (error) {
       throw toStoreError(error, `cannot read from the database (${this.#name})`)
     }
@@ -119,7 +121,11 @@ class LevelSpace implements KeyValueSpace {
 
   async batch(operations: readonly KeyValueOperation[], options: { readonly sync: boolean }): Promise<void> {
     if (operations.length === 0) return
-    const mapped = operations.map((operation) => ({ ...operation, key: this.#full(operation.key) }))
+    const keys = this.#fullKeys(operations.map(({ key }) => key))
+    const mapped = operations.map((operation, at): KeyValueOperation => {
+      const key = keys[at] ?? operation.key
+      return operation.type === 'put' ? { type: 'put', key, value: operation.value } : { type: 'del', key }
+    })
     try {
       await this.#level.batch(mapped, options)
     } catch (error) {
@@ -136,10 +142,35 @@ class LevelSpace implements KeyValueSpace {
         reverse,
         limit
       })
-      for await (const [key, value] of iterator) yield [key.subarray(this.#prefix.length), value] as const
+      try {
+        const most = limit === -1 ? ENTRIES : Math.min(limit, ENTRIES)
+        for (;;) {
+          const entries = await iterator.nextv(most)
+          if (entries.length === 0) break
+          for (const [key, value] of entries) yield [key.subarray(this.#prefix.length), value] as const
+        }
+      } finally {
+        await iterator.close()
+      }
     } catch (error) {
       throw toStoreError(error, `cannot read from the database (${this.#name})`)
     }
+  }
+
+  /** Views of one buffer: Level's binding would give each short key memory of its own outside the heap. */
+  #fullKeys(keys: readonly Bytes[]): Bytes[] {
+    const prefix = this.#prefix
+    let length = 0
+    for (const key of keys) length += prefix.length + key.length
+    const all = Buffer.allocUnsafeSlow(length)
+    let at = 0
+    return keys.map((key) => {
+      const from = at
+      all.set(prefix, from)
+      all.set(key, from + prefix.length)
+      at += prefix.length + key.length
+      return all.subarray(from, at)
+    })
   }
 
   #full(key: Bytes): Bytes {

@@ -1,12 +1,12 @@
 import type { BlobCid, BlockId, Height, SealedBlock } from '../model/index.ts'
 import type { KeyValueOperation, KeyValueSpace } from '../store/key-value.ts'
 import type { Clock } from '../util/index.ts'
+import { type Bounds, isLargePart, readBounds } from './bounds.ts'
 import { insertion, isSame, isSameSet, removal, without } from './changes.ts'
 import { TrackerError } from './errors.ts'
 import type { TrackerMetrics } from './metrics.ts'
 import { defaultTrackerOptions, type TrackerOptions } from './options.ts'
 import {
-  ALL_BLOCKS,
   blockIdKey,
   blockKey,
   blocksBetween,
@@ -24,6 +24,7 @@ import { latestOf, OwnerChanges } from './references.ts'
 import {
   judgePruneBatch,
   type LooseRequest,
+  type LooseStep,
   PRUNE_START,
   type PruneRequest,
   type PruneStep,
@@ -33,6 +34,7 @@ import {
   unreferenced
 } from './pruning.ts'
 import { RecentBlocks } from './recent-blocks.ts'
+import { Sweeper } from './sweep.ts'
 import type { TrackedBlock, Tracker } from './tracker.ts'
 
 export interface LevelTrackerComponents {
@@ -45,17 +47,6 @@ export interface LevelTrackerComponents {
    * asked, for whoever prunes nothing.
    */
   readonly isStored?: (cid: BlobCid) => Promise<boolean>
-}
-
-export interface LooseStep {
-  /** Blobs that nobody refers to, deleted. */
-  readonly freed: number
-  /** Blobs looked at that a height refers to. */
-  readonly kept: number
-  /** Whether others are due. */
-  readonly more: boolean
-  /** Whether some are marked that are not due yet. */
-  readonly waiting: boolean
 }
 
 interface Job {
@@ -75,19 +66,14 @@ interface Change {
   readonly tracked?: TrackedBlock
 }
 
-interface Bounds {
-  readonly lowest: Height | undefined
-  readonly highest: Height | undefined
-  readonly prunedTo: Height | undefined
-}
-
 /**
  * The tracker over a key-value space (records in `records.ts`).
  *
  * What comes while a batch is being written is written together in the next: one sync for as many heights as wait.
  *
  * Pruning: the pruned height is written first and synced; then blobs that no later height refers to are deleted, then the records.
- * A crash in between leaves records of pruned heights, which nobody is told of and the next step takes away.
+ * A crash in between leaves records of pruned heights, which nobody is told of and the next step takes away. A large part of all
+ * heights goes in the order of the keys (`sweep.ts`).
  *
  * Invariants: a height is tracked wholly or not at all, since all its records are in one synced batch; groups and steps of pruning run
  * one after the other and a group has a height once, so that what one has read another cannot change (tracking and pruning exclude each
@@ -107,25 +93,26 @@ export class LevelTracker implements Tracker {
   #looseCursor: Uint8Array | undefined
   #hasFreed = false
   readonly #recent: RecentBlocks
+  readonly #sweeper: Sweeper
 
-  private constructor(components: LevelTrackerComponents, options: TrackerOptions, bounds: Bounds) {
+  private constructor(
+    components: LevelTrackerComponents,
+    options: TrackerOptions,
+    { bounds, sweeper }: { readonly bounds: Bounds; readonly sweeper: Sweeper }
+  ) {
     this.#components = components
     this.#options = options
     this.#bounds = bounds
+    this.#sweeper = sweeper
     this.#recent = new RecentBlocks(options.recentBlocks)
     this.#publish()
   }
 
   /** Reads the bounds. Throws TrackerError `corrupt`, and what the space throws. */
   static async open(components: LevelTrackerComponents, options: Partial<TrackerOptions> = {}): Promise<LevelTracker> {
-    const pruned = await components.space.get(PRUNED_KEY)
-    const prunedTo = pruned === undefined ? undefined : readHeight(pruned)
-    const bounds = {
-      lowest: await edge(components.space, false, prunedTo),
-      highest: await edge(components.space, true, prunedTo),
-      prunedTo
-    }
-    return new LevelTracker(components, { ...defaultTrackerOptions, ...options }, bounds)
+    const bounds = await readBounds(components.space)
+    const sweeper = await Sweeper.open(components.space)
+    return new LevelTracker(components, { ...defaultTrackerOptions, ...options }, { bounds, sweeper })
   }
 
   get lowest(): Height | undefined {
@@ -138,6 +125,11 @@ export class LevelTracker implements Tracker {
 
   get prunedTo(): Height | undefined {
     return this.#bounds.prunedTo
+  }
+
+  /** Heights up to the pruned one that are about as much work as what a sweep has left. */
+  get sweepLeft(): number {
+    return this.#sweeper.heightsLeft
   }
 
   /** Rejects with TrackerError `too-many-cids` or `blobs-gone`, and with what the space throws; nothing has changed then. */
@@ -305,9 +297,14 @@ export class LevelTracker implements Tracker {
     return stored.filter((is) => !is).length
   }
 
-  async #prune({ to, maxBlobs, free }: PruneRequest): Promise<PruneStep> {
+  async #prune({ to, maxBlobs, inOrder = false, free }: PruneRequest): Promise<PruneStep> {
     const { space } = this.#components
     const target = Math.max(to, this.#bounds.prunedTo ?? -1)
+    if (!inOrder && this.#sweeper.to === undefined && isLargePart(this.#bounds, target, this.#options)) {
+      const { lowest = target } = this.#bounds
+      await this.#setPrunedTo(target, [this.#sweeper.begin(target, target - lowest + 1)])
+    }
+    if (this.#sweeper.to !== undefined) return this.#sweep(target, { maxBlobs, free })
     const batch = await readPruneBatch(space, { from: this.#cursor, to: target, maxBlobs })
     await this.#setPrunedTo(batch.height)
     const judged = await judgePruneBatch(space, batch)
@@ -321,11 +318,19 @@ export class LevelTracker implements Tracker {
     return { references: batch.references.length, freed: judged.free.length, more: batch.next !== undefined }
   }
 
-  async #setPrunedTo(height: Height): Promise<void> {
+  async #sweep(target: Height, step: Pick<PruneRequest, 'maxBlobs' | 'free'>): Promise<PruneStep> {
+    const to = this.#sweeper.to ?? target
+    this.#hasFreed = true
+    const { done, freed, references } = await this.#sweeper.step(step)
+    if (done) this.#cursor = { list: listsEnd(to), block: to + 1 }
+    return { references, freed, more: !done || target > to }
+  }
+
+  async #setPrunedTo(height: Height, others: readonly KeyValueOperation[] = []): Promise<void> {
     const { lowest, highest, prunedTo } = this.#bounds
     if (height <= (prunedTo ?? -1)) return
     const operation = { type: 'put', key: PRUNED_KEY, value: heightBytes(height) } as const
-    await this.#components.space.batch([operation], { sync: true })
+    await this.#components.space.batch([operation, ...others], { sync: true })
     const isEmpty = highest === undefined || highest <= height
     this.#bounds = {
       lowest: isEmpty ? undefined : Math.max(lowest ?? 0, height + 1),
@@ -385,10 +390,4 @@ export class LevelTracker implements Tracker {
     if (lowest !== undefined) this.#components.metrics.lowestHeight.set(lowest)
     if (highest !== undefined) this.#components.metrics.highestHeight.set(highest)
   }
-}
-
-async function edge(space: KeyValueSpace, reverse: boolean, prunedTo: Height | undefined): Promise<Height | undefined> {
-  const range = { ...ALL_BLOCKS, ...(prunedTo === undefined ? {} : { gte: blockKey(prunedTo + 1) }) }
-  for await (const [key] of space.entries({ ...range, reverse, limit: 1 })) return heightOfBlock(key)
-  return undefined
 }

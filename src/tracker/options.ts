@@ -8,12 +8,18 @@ export interface TrackerOptions {
   readonly maxGroupCids: number
   /** Blocks kept in memory after they were tracked, some 300 bytes each: as many as may wait for the listeners at a time, and more. */
   readonly recentBlocks: number
+  /**
+   * So many heights at once, where they are a quarter of all, are pruned in the order of the keys: it reads the owner of every blob, those
+   * of kept heights too. Of fewer the index is small enough for any order.
+   */
+  readonly sweepHeights: number
 }
 
 export const defaultTrackerOptions: TrackerOptions = Object.freeze({
   maxCidsPerBlock: 262_144,
   maxGroupCids: 8_192,
-  recentBlocks: 256
+  recentBlocks: 256,
+  sweepHeights: 1_000
 })
 
 /** Says what would break, one sentence a fault; empty when the options are fine. */

@@ -27,6 +27,8 @@ export interface PruneRequest {
   readonly to: Height
   /** References looked at in this step, a part of a list (1,024) more or less. */
   readonly maxBlobs: number
+  /** Height by height, however many: what is left stays whole. */
+  readonly inOrder?: boolean
   readonly free: FreeBlobs
 }
 
@@ -44,6 +46,17 @@ export interface LooseRequest {
   readonly markedUntilMs: number
   readonly maxBlobs: number
   readonly free: FreeBlobs
+}
+
+export interface LooseStep {
+  /** Blobs that nobody refers to, deleted. */
+  readonly freed: number
+  /** Blobs looked at that a height refers to. */
+  readonly kept: number
+  /** Whether others are due. */
+  readonly more: boolean
+  /** Whether some are marked that are not due yet. */
+  readonly waiting: boolean
 }
 
 /** One batch of what a step takes away, read and not yet touched. */
@@ -94,7 +107,8 @@ export async function readPruneBatch(
   return { height, references, keys, next: done ? undefined : { list: list ?? listsEnd(to), block: blocks.next } }
 }
 
-async function readBlocks(
+/** Keys of the records of blocks, with those of their ids, and the height behind them. */
+export async function readBlocks(
   space: KeyValueSpace,
   { from, to, most }: { readonly from: Height; readonly to: Height; readonly most: number }
 ): Promise<{ readonly keys: readonly Uint8Array[]; readonly next: Height }> {

@@ -15,6 +15,7 @@ import type { TrackedBlock } from './tracker.ts'
  *
  * ```
  * 01 02                            pruned height u64
+ * 01 03                            a sweep under way: to which height u64, how many heights u64, phase u8, the key where it goes on
  * 02 ‖ digest 32 ‖ height u64      this height refers to this blob, which several do; the last of a blob's is its latest
  * 03 ‖ height u64 ‖ part u32       digests of the height's blobs, up to 1,024 a part
  * 04 ‖ height u64                  block id 32 ‖ execution data id 32 ‖ when it was tracked, Unix ms u64
@@ -31,6 +32,34 @@ const DIGESTS_PER_PART = 1024
 const BLOCK_LENGTH = 64 + HEIGHT_LENGTH
 
 export const PRUNED_KEY = Uint8Array.of(1, 2)
+export const SWEEP_KEY = Uint8Array.of(1, 3)
+
+const SWEEP_PHASES = ['owners', 'references', 'lists', 'blocks'] as const
+const SWEEP_HEAD = 2 * HEIGHT_LENGTH + 1
+
+/** Where a sweep stands. */
+export interface SweepRecord {
+  readonly to: Height
+  readonly heights: number
+  readonly phase: (typeof SWEEP_PHASES)[number]
+  /** The first key that it has not looked at. */
+  readonly from: Uint8Array
+}
+
+export function encodeSweep({ to, heights, phase, from }: SweepRecord): Uint8Array {
+  const bytes = new Uint8Array(SWEEP_HEAD + from.length)
+  bytes.set(heightBytes(to))
+  bytes.set(heightBytes(heights), HEIGHT_LENGTH)
+  bytes[SWEEP_HEAD - 1] = SWEEP_PHASES.indexOf(phase)
+  bytes.set(from, SWEEP_HEAD)
+  return bytes
+}
+
+export function decodeSweep(bytes: Uint8Array): SweepRecord {
+  const phase = SWEEP_PHASES[bytes[SWEEP_HEAD - 1] ?? SWEEP_PHASES.length]
+  if (phase === undefined) throw corrupt('a sweep', bytes)
+  return { to: readHeight(bytes), heights: readHeight(bytes, HEIGHT_LENGTH), phase, from: bytes.slice(SWEEP_HEAD) }
+}
 
 export function heightBytes(height: Height): Uint8Array {
   const bytes = new Uint8Array(HEIGHT_LENGTH)
@@ -50,6 +79,11 @@ export function referenceKey(cid: BlobCid, height: Height): Uint8Array {
 }
 
 export const ownerKey = (cid: BlobCid): Uint8Array => key(7, cid.digest)
+
+/** Owners of all blobs. */
+export const ALL_OWNERS = { gte: Uint8Array.of(7), lt: Uint8Array.of(8) } as const
+
+export const cidOfOwner = (ownerRecordKey: Uint8Array): BlobCid => Cid.fromDigest(ownerRecordKey.subarray(1))
 
 /** All references to a blob that several heights refer to. */
 export function referencesOf(cid: BlobCid): { readonly gte: Uint8Array; readonly lt: Uint8Array } {

@@ -1,7 +1,6 @@
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { hash } from 'node:crypto'
 import { Level } from 'level'
@@ -184,13 +183,11 @@ interface FsBlockstore {
 }
 
 async function blockstoreFs(folder: string, packages: string): Promise<Keeper> {
-  const require = createRequire(join(packages, 'package.json'))
-  const load = async (name: string): Promise<Record<string, unknown>> =>
-    (await import(pathToFileURL(require.resolve(name)).href)) as Record<string, unknown>
-  const { FsBlockstore: Made } = (await load('blockstore-fs')) as {
-    FsBlockstore: new (path: string) => FsBlockstore
+  // Resolved there, where the packages are.
+  const { CID, FsBlockstore: Made } = (await import(pathToFileURL(join(packages, 'blockstore.mjs')).href)) as {
+    readonly CID: { parse(text: string): unknown }
+    readonly FsBlockstore: new (path: string) => FsBlockstore
   }
-  const { CID } = (await load('multiformats/cid')) as { CID: { parse(text: string): unknown } }
   const store = new Made(folder)
   await store.open()
   const cids = new Map<Blob, unknown>()

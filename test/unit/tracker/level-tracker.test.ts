@@ -191,8 +191,8 @@ void describe('tracker', () => {
     await assert.rejects(tracker.track(blockOf(2), [1, 2, 3, 4].map(cidOf)), { code: 'too-many-cids' })
     assert.equal(await tracker.isTracked(2), false)
     assert.deepEqual(validateTrackerOptions(defaultTrackerOptions), [])
-    const wrong = { maxCidsPerBlock: 0, maxGroupCids: 0.5, recentBlocks: -1 }
-    assert.equal(validateTrackerOptions(wrong).length, 3)
+    const wrong = { maxCidsPerBlock: 0, maxGroupCids: 0.5, recentBlocks: -1, sweepHeights: 0 }
+    assert.equal(validateTrackerOptions(wrong).length, 4)
   })
 
   void it('reads the pruned height at opening, and says what is damaged', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Registry } from 'prom-client'
 import { BlobCid, type BlockId, type ExecutionDataId, type Height, type SealedBlock } from '#src/model/index.ts'
-import { createTrackerMetrics, LevelTracker } from '#src/tracker/index.ts'
+import { createTrackerMetrics, LevelTracker, type TrackerOptions } from '#src/tracker/index.ts'
 import { type Rng, seededRng } from '#src/util/index.ts'
 import { Power, pick } from '#test/support/store/power.ts'
 import { SimulatedKeyValue } from '#test/support/store/simulated-key-value.ts'
@@ -30,13 +30,16 @@ class World {
   readonly stored = new Set<number>()
   readonly registry = new Registry()
 
-  open(): Promise<LevelTracker> {
-    return LevelTracker.open({
-      space: this.space.attach(),
-      clock: this.clock,
-      metrics: createTrackerMetrics(new Registry()),
-      isStored: async (cid) => this.stored.has(numberOf(cid))
-    })
+  open(options: Partial<TrackerOptions> = {}): Promise<LevelTracker> {
+    return LevelTracker.open(
+      {
+        space: this.space.attach(),
+        clock: this.clock,
+        metrics: createTrackerMetrics(new Registry()),
+        isStored: async (cid) => this.stored.has(numberOf(cid))
+      },
+      options
+    )
   }
 
   sorted(): number[] {
@@ -186,8 +189,99 @@ void describe('pruning', () => {
   })
 })
 
+void describe('sweeping', () => {
+  const sweepHeights = 10
+
+  /** Own blobs of each height, one that pairs of heights share, and one that all do. */
+  async function filled(world: World, heights: number): Promise<LevelTracker> {
+    const tracker = await world.open({ sweepHeights })
+    for (let height = 1; height <= heights; height += 1) {
+      await world.track(tracker, height, [height * 10, height * 10 + 1, 5_000 + Math.floor(height / 2), 9_000])
+    }
+    return tracker
+  }
+
+  void it('leaves what pruning height by height leaves, and no record of what went', async () => {
+    const [one, other] = [new World(), new World()]
+    const swept = await filled(one, 40)
+    const pruned = await filled(other, 40)
+    assert.ok((await one.pruneAll(swept, 24, 7)) > 24 / 7)
+    for (let to = 1; to <= 24; to += 1) await other.pruneAll(pruned, to)
+    assert.deepEqual(one.sorted(), other.sorted())
+    assert.deepEqual(await heightsOf(swept), await heightsOf(pruned))
+    assert.equal(one.space.size, other.space.size)
+    assert.equal(swept.sweepLeft, 0)
+    await one.pruneAll(swept, 40, 7)
+    assert.deepEqual([one.stored.size, one.space.size], [0, 1], 'nothing is left but the pruned height')
+  })
+
+  void it('says how much is left, and takes bounded steps while new heights come', async () => {
+    const world = new World()
+    const tracker = await filled(world, 40)
+    const lefts: number[] = []
+    for (let next = 41, more = true; more; next += 1) {
+      const step = await tracker.prune({ to: 30, maxBlobs: 5, free: world.free })
+      assert.ok(step.references <= 64, `${step.references} references`)
+      assert.equal(tracker.prunedTo, 30)
+      assert.equal(await tracker.blockAt(30), undefined)
+      lefts.push(tracker.sweepLeft)
+      more = step.more
+      // Shared with heights that are being swept: kept, or to be fetched again.
+      await world.track(tracker, next, [next * 10, 5_015, 9_000])
+      assert.equal(await tracker.isTracked(next), true)
+    }
+    assert.deepEqual(
+      lefts,
+      lefts.toSorted((a, b) => b - a)
+    )
+    assert.deepEqual([lefts[0]! > 20, lefts.at(-1)], [true, 0])
+    for (const height of await heightsOf(tracker)) {
+      for await (const cid of tracker.cidsAt(height)) assert.ok(world.stored.has(numberOf(cid)), `height ${height}`)
+    }
+    assert.equal(world.stored.has(300), false)
+  })
+
+  void it('goes on where it was, also towards a later height', async () => {
+    const world = new World()
+    const tracker = await filled(world, 40)
+    for (let step = 0; step < 4; step += 1) await tracker.prune({ to: 20, maxBlobs: 5, free: world.free })
+    const left = tracker.sweepLeft
+    world.space.killProcess()
+    const again = await world.open({ sweepHeights })
+    assert.equal(again.sweepLeft, left)
+    await world.pruneAll(again, 22, 5)
+    assert.deepEqual([again.sweepLeft, again.prunedTo, again.lowest], [0, 22, 23])
+    for (let height = 1; height <= 22; height += 1) assert.equal(world.stored.has(height * 10), false)
+  })
+
+  void it('is left alone for few heights, for a small part of them, and where the order matters', async () => {
+    const world = new World()
+    const tracker = await filled(world, 100)
+    await tracker.prune({ to: 9, maxBlobs: 1, free: world.free })
+    await tracker.prune({ to: 20, maxBlobs: 1, free: world.free })
+    await tracker.prune({ to: 90, maxBlobs: 1, inOrder: true, free: world.free })
+    assert.deepEqual([tracker.sweepLeft, tracker.prunedTo], [0, 3])
+    await tracker.prune({ to: 90, maxBlobs: 1, free: world.free })
+    assert.deepEqual([tracker.sweepLeft > 0, tracker.prunedTo], [true, 90])
+  })
+
+  void it('survives a kill at any moment', async () => {
+    for (let seed = 1; seed <= 40; seed += 1) {
+      await killedWhilePruning(seededRng(seed), `seed ${seed}`, { sweepHeights: 2 })
+    }
+  })
+
+  void it('says that its record is damaged', async () => {
+    const world = new World()
+    await world.space.batch([{ type: 'put', key: Uint8Array.of(1, 3), value: new Uint8Array(17).fill(9) }], {
+      sync: true
+    })
+    await assert.rejects(world.open(), { code: 'corrupt' })
+  })
+})
+
 /** Tracks and prunes at random, dies, opens again; then prunes to the end and compares with what should be there. */
-async function killedWhilePruning(rng: Rng, what: string): Promise<void> {
+async function killedWhilePruning(rng: Rng, what: string, options: Partial<TrackerOptions> = {}): Promise<void> {
   const world = new World()
   const wanted = new Map<Height, readonly number[]>()
   let next = 1
@@ -195,7 +289,7 @@ async function killedWhilePruning(rng: Rng, what: string): Promise<void> {
   for (let life = 0; life < 4; life += 1) {
     world.space.power = new Power(20 + pick(rng, 120))
     try {
-      const tracker = await world.open()
+      const tracker = await world.open(options)
       for (let step = 0; step < 30; step += 1) {
         if (rng.next() < 0.6) {
           // Own blobs, and one of a few that many heights share.
@@ -216,7 +310,7 @@ async function killedWhilePruning(rng: Rng, what: string): Promise<void> {
     if (rng.next() < 0.5) world.space.restart(rng)
     else world.space.killProcess()
   }
-  const tracker = await world.open()
+  const tracker = await world.open(options)
   const end = Math.max(prunedTo, tracker.prunedTo ?? 0)
   await world.pruneAll(tracker, end)
   const kept = new Set([...wanted].filter(([height]) => height > end).flatMap(([, numbers]) => numbers))
