@@ -203,8 +203,9 @@ async function blockstoreFs(folder: string, packages: string): Promise<Keeper> {
       for await (const cid of store.putMany(pairs)) void cid
     },
     async get(blob) {
-      for await (const bytes of store.get(cidOf(blob))) return bytes
-      return undefined
+      const parts: Uint8Array[] = []
+      for await (const bytes of store.get(cidOf(blob))) parts.push(bytes)
+      return parts.length === 1 ? parts[0] : Buffer.concat(parts)
     },
     close: async () => undefined
   }
