@@ -5,6 +5,8 @@ export interface CommandContext {
   readonly stdout: Pick<NodeJS.WriteStream, 'write'> & { readonly isTTY?: boolean }
   readonly stderr: Pick<NodeJS.WriteStream, 'write'> & { readonly isTTY?: boolean }
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Standard input, where a command reads it. */
+  readonly stdin?: NodeJS.ReadableStream & { unref?(): void }
   /** Aborts on the first SIGINT, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal
 }

@@ -19,7 +19,8 @@ import { addNodeOptions, configSources, dataDirOf, type NodeFlags } from './node
 export function addRunCommand(program: Command, context: CommandContext, done: (code: number) => void): void {
   addNodeOptions(program.command('run').alias('start').description('run a node'))
     .option('--init', 'make the data directory first when it is not there (for containers)')
-    .action(async (flags: NodeFlags & { init?: boolean }) => {
+    .option('--stop-at-eof', 'stop when standard input ends: for programs that start a node and may be killed')
+    .action(async (flags: NodeFlags & { init?: boolean; stopAtEof?: boolean }) => {
       const dataDir = dataDirOf(flags, context)
       const config = toNodeConfig(loadConfig(configSources(flags, context)), dataDir)
       if (await endWindDown(dataDir)) return done(EXIT.ok)
@@ -28,8 +29,21 @@ export function addRunCommand(program: Command, context: CommandContext, done: (
       }
       const logger = await createLogger(config.log, context.stdout.isTTY === true)
       const node = await createNode(config, { logger })
-      done(await runUntilStopped(node, { signal: context.signal, stopTimeoutMs: config.stopTimeoutMs }))
+      const ends = flags.stopAtEof === true && context.stdin !== undefined ? [endOf(context.stdin)] : []
+      const signal = AbortSignal.any([context.signal, ...ends])
+      done(await runUntilStopped(node, { signal, stopTimeoutMs: config.stopTimeoutMs }))
     })
+}
+
+/** Aborts when the input ends or breaks: the kernel closes it when whoever holds its other end is gone, however that came about. */
+function endOf(input: NonNullable<CommandContext['stdin']>): AbortSignal {
+  const controller = new AbortController()
+  const end = (): void => controller.abort(new Error('standard input ended'))
+  input.once('end', end).once('close', end).once('error', end)
+  input.resume()
+  // A node that has stopped does not wait for it.
+  input.unref?.()
+  return controller.signal
 }
 
 async function runUntilStopped(

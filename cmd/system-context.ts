@@ -26,7 +26,16 @@ export function systemContext(): { readonly context: CommandContext; release(): 
     process.exit(EXIT.ok)
   })
   return {
-    context: { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: controller.signal },
+    context: {
+      stdout: process.stdout,
+      stderr: process.stderr,
+      // Made when it is first asked for.
+      get stdin() {
+        return process.stdin
+      },
+      env: process.env,
+      signal: controller.signal
+    },
     release() {
       for (const name of SIGNALS) process.off(name, onSignal)
     }

@@ -45,7 +45,31 @@ const ofRole = (value: LocalnetReport, role: string): NodeReport[] => value.node
 const sumOf = (blocks: typeof chain, key: 'blobs' | 'bytes'): number =>
   blocks.reduce((sum, block) => sum + block[key], 0)
 
+const answers = (url: string): Promise<boolean> =>
+  fetch(url).then(
+    () => true,
+    () => false
+  )
+
 describe('a localnet', () => {
+  it('leaves no node behind when it is killed', async () => {
+    const args = 'localnet --execution 1 --access 1 --source synthetic --for 300s'.split(' ')
+    const child = spawn(process.execPath, ['bin/sealsync.mjs', ...args], { cwd: root })
+    let text = ''
+    child.stderr.on('data', (part) => (text += String(part)))
+    const soon = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
+      for (let tries = 0; tries < 600; tries += 1) {
+        if (await holds()) return
+        await new Promise((go) => setTimeout(go, 100))
+      }
+      assert.fail(text)
+    }
+    const urls = (): string[] => text.match(/http:\S+\/metrics/g) ?? []
+    await soon(() => urls().length === 2)
+    child.kill('SIGKILL')
+    for (const url of urls()) await soon(async () => !(await answers(url)))
+  })
+
   it('syncs observers from the access nodes alone, through their public hosts', async () => {
     const args = '--execution 2 --access 1 --observer 1 --source chain --blocks 10 --rate 10 --quiet 0 --delay 5'
     const value = await report(args.split(' '))

@@ -114,11 +114,12 @@ export class NodeProcess {
     this.#up = false
     try {
       const child = spawn(command, rest, {
-        stdio: ['ignore', log, log],
+        stdio: ['pipe', log, log],
         detached: true,
         env: childEnvironment()
       })
       this.#child = child
+      child.stdin?.on('error', () => {})
       this.#ended = new Promise((resolve) => {
         const end = (code: number | null, signal: NodeJS.Signals | null): void => {
           this.#exit ??= { code, signal }

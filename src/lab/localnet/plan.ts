@@ -142,5 +142,6 @@ export function runArguments(node: NodePlan, { options, paths, firstHeight }: Ru
       : { '--retention': String(node.role === 'execution' ? 10 * options.retention : options.retention) }),
     ...Object.fromEntries(Object.entries(node.settings).map(([name, value]) => [`--${name}`, value]))
   }
-  return ['run', ...feed, ...Object.entries(flags).flat()]
+  // A driver that is killed must not leave its nodes behind.
+  return ['run', '--stop-at-eof', ...feed, ...Object.entries(flags).flat()]
 }

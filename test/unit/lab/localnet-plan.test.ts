@@ -54,11 +54,11 @@ describe('the plan', () => {
     }
     assert.match(
       argumentsOf(0),
-      /^run --feed file:\/logs\/blocks\.jsonl --follow --data-dir \/data\/execution-1 --role execution /
+      /^run --stop-at-eof --feed file:\/logs\/blocks\.jsonl --follow --data-dir \/data\/execution-1 --role execution /
     )
     assert.match(
       argumentsOf(2),
-      /^run --feed announcements --data-dir \/data\/access-1 --role access --identities \/logs\/identities\.json /
+      /^run --stop-at-eof --feed announcements --data-dir \/data\/access-1 --role access --identities \/logs\/identities\.json /
     )
     assert.match(
       argumentsOf(2),
