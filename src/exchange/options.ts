@@ -100,6 +100,11 @@ export interface ServerOptions {
   readonly maxConcurrentWrites: number
   /** A write that takes longer no longer counts among the concurrent ones: a slow peer delays nobody. */
   readonly slowWriteMs: number
+  /**
+   * A peer whose stream has not been empty for so long, ms, is asked for nothing new while another can be: over a slow link words wait
+   * behind a whole window of blocks, a second and more. A blob of 1 MiB takes as long at 2 MiB/s.
+   */
+  readonly ladenMs: number
   /** How a peer reads is looked at so often: one that took too little meanwhile loses its stream and its queue. */
   readonly writeStallMs: number
   /**
@@ -212,6 +217,7 @@ export const defaultExchangeOptions: ExchangeOptions = Object.freeze({
     sendBytes: 48 * MIB,
     maxConcurrentWrites: 4,
     slowWriteMs: 50,
+    ladenMs: 500,
     writeStallMs: 30_000,
     minSendRateBytes: 8 * KIB,
     maxWriteStalls: 3,

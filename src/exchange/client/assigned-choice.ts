@@ -10,13 +10,15 @@ const PLACES = 1024
 export interface AssignedComponents {
   readonly selfPeer: PeerIdText
   readonly peerDirectory: () => PeerDirectory
+  readonly laden: (peer: PeerIdText) => boolean
 }
 
 /**
  * One asker per blob. Hot: the nearest ancestor in the blob's tree that is connected and in good standing. Cold: of all
  * connected nodes the one that would be done first, within a window of bytes each.
  *
- * Peers in cooldown are asked only when nobody else is left, and so are, for what is hot, those that wind down.
+ * Peers in cooldown are asked only when nobody else is left, and so are, for what is hot, those that wind down and those that are slow to
+ * take what they are sent.
  */
 export class AssignedChoice implements PeerChoice {
   readonly #components: AssignedComponents
@@ -42,11 +44,12 @@ export class AssignedChoice implements PeerChoice {
 
   /** The nearest above it; then whoever may have the blob; then, in the same order, who is in cooldown. */
   #hot(want: ChoiceWant, peers: ReadonlyMap<PeerIdText, PeerState>, now: number): Choice {
-    const directory = this.#components.peerDirectory()
+    const { laden, peerDirectory } = this.#components
+    const directory = peerDirectory()
     const place = this.#place(want.key, directory)
     const standing = (peer: PeerIdText): boolean => {
       const state = peers.get(peer)
-      return state !== undefined && !state.windingDown && !state.coolingDown(now)
+      return state !== undefined && !state.windingDown && !state.coolingDown(now) && !laden(peer)
     }
     const able = (peer: PeerIdText): boolean => {
       const state = peers.get(peer)

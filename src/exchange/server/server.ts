@@ -103,6 +103,11 @@ export class ExchangeServer {
     return this.#peers.get(peer)?.ledger
   }
 
+  /** The peer has been behind with what it is sent for a while: a word to it now arrives late. */
+  laden(peer: PeerIdText): boolean {
+    return (this.#peers.get(peer)?.writer.busyMs ?? 0) >= this.#options.ladenMs
+  }
+
   get wantedDigests(): number {
     return this.#wanters.size
   }

@@ -48,6 +48,8 @@ export class BlockWriter {
   #slowTimer: WheelTimer | undefined
   #stallTimer: WheelTimer | undefined
   #leftAtLook = 0
+  /** Attended time since which something has been under way without a break. */
+  #busySince: number | undefined
 
   constructor(
     components: { link: DataLink; inFlight: InFlight; wheel: TimerWheel },
@@ -64,6 +66,11 @@ export class BlockWriter {
   /** True while a write counts among the concurrent ones. */
   get writing(): boolean {
     return this.#slowTimer !== undefined
+  }
+
+  /** Its stream has not been empty for so long, ms: the peer takes less than it asks for. */
+  get busyMs(): number {
+    return this.#busySince === undefined ? 0 : this.#wheel.now() - this.#busySince
   }
 
   /** True when the next block may be loaded; otherwise the stream is being opened, or full. */
@@ -86,6 +93,7 @@ export class BlockWriter {
     for (const { blob, form } of blocks) this.#pending.push({ key: blob.cid.key, form, end: this.#queued })
     this.settle()
     if (this.#pending.length > 0) {
+      this.#busySince ??= this.#wheel.now()
       this.#slowTimer ??= this.#wheel.schedule(this.#options.slowWriteMs, () => this.#yield())
       this.#watch()
     }
@@ -99,6 +107,7 @@ export class BlockWriter {
     while (done < this.#pending.length && (this.#pending[done]?.end ?? 0) <= left) done += 1
     for (const { key } of this.#pending.splice(0, done)) this.#inFlight.release(key)
     if (this.#pending.length > 0) return false
+    this.#busySince = undefined
     this.#stallTimer?.cancel()
     this.#stallTimer = undefined
     if (this.#slowTimer !== undefined) this.#yield()
@@ -109,6 +118,7 @@ export class BlockWriter {
   lost(): readonly { readonly key: DigestKey; readonly form: CidForm }[] {
     const pending = this.#pending
     this.#pending = []
+    this.#busySince = undefined
     this.#queued = 0
     for (const { key } of pending) this.#inFlight.release(key)
     this.#stallTimer?.cancel()

@@ -41,6 +41,7 @@ class Asker {
           queueCancel: (_key, entry) => note(peer, entry)
         }),
         dropReceiving: () => {},
+        laden: () => false,
         penalise: () => {}
       },
       exchangeOptions(change)
