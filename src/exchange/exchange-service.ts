@@ -107,7 +107,7 @@ export class ExchangeService implements Exchange {
         peerDirectory: components.peerDirectory,
         link: (peer) => this.#peers.link(peer),
         dropReceiving: (peer) => this.#peers.dropReceiving(peer),
-        laden: (peer) => this.server.laden(peer),
+        busyMs: (peer) => this.server.busyMs(peer),
         penalise: (peer, reason) => this.#penalise(peer, reason),
         ...(components.router === undefined ? {} : { router: components.router })
       },

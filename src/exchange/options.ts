@@ -37,6 +37,12 @@ export interface ClientOptions {
   readonly aliveEveryMs: number
   /** A want that could not leave our side for so long moves on: the peer's stream does not open, or its window is shut. */
   readonly unsentMs: number
+  /**
+   * A peer to which blocks have been on their way without a break for so long, ms, is asked for nothing new while another can be; and one
+   * whose answers took half of it when last measured, as soon as any is on its way. Over a slow link words wait behind a whole window of
+   * blocks, a second and more. A blob of 1 MiB takes as long at 2 MiB/s.
+   */
+  readonly ladenMs: number
   /** An acknowledged want moves on after this, plus the time for what was asked of the peer before it. */
   readonly hardLimitMs: number
   /** Least hard limit of a hot want; it is learned from deliveries, between this and `hardLimitMs`. */
@@ -100,11 +106,6 @@ export interface ServerOptions {
   readonly maxConcurrentWrites: number
   /** A write that takes longer no longer counts among the concurrent ones: a slow peer delays nobody. */
   readonly slowWriteMs: number
-  /**
-   * A peer whose stream has not been empty for so long, ms, is asked for nothing new while another can be: over a slow link words wait
-   * behind a whole window of blocks, a second and more. A blob of 1 MiB takes as long at 2 MiB/s.
-   */
-  readonly ladenMs: number
   /** How a peer reads is looked at so often: one that took too little meanwhile loses its stream and its queue. */
   readonly writeStallMs: number
   /**
@@ -187,6 +188,7 @@ export const defaultExchangeOptions: ExchangeOptions = Object.freeze({
     ackUnknownMs: 500,
     aliveEveryMs: 300,
     unsentMs: 700,
+    ladenMs: 500,
     hardLimitMs: 3000,
     hotLimitFloorMs: 1000,
     nonOriginPatienceMs: 500,
@@ -217,7 +219,6 @@ export const defaultExchangeOptions: ExchangeOptions = Object.freeze({
     sendBytes: 48 * MIB,
     maxConcurrentWrites: 4,
     slowWriteMs: 50,
-    ladenMs: 500,
     writeStallMs: 30_000,
     minSendRateBytes: 8 * KIB,
     maxWriteStalls: 3,

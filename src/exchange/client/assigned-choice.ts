@@ -10,7 +10,7 @@ const PLACES = 1024
 export interface AssignedComponents {
   readonly selfPeer: PeerIdText
   readonly peerDirectory: () => PeerDirectory
-  readonly laden: (peer: PeerIdText) => boolean
+  readonly busyMs: (peer: PeerIdText) => number
 }
 
 /**
@@ -44,12 +44,11 @@ export class AssignedChoice implements PeerChoice {
 
   /** The nearest above it; then whoever may have the blob; then, in the same order, who is in cooldown. */
   #hot(want: ChoiceWant, peers: ReadonlyMap<PeerIdText, PeerState>, now: number): Choice {
-    const { laden, peerDirectory } = this.#components
-    const directory = peerDirectory()
+    const directory = this.#components.peerDirectory()
     const place = this.#place(want.key, directory)
     const standing = (peer: PeerIdText): boolean => {
       const state = peers.get(peer)
-      return state !== undefined && !state.windingDown && !state.coolingDown(now) && !laden(peer)
+      return state !== undefined && !state.windingDown && !state.coolingDown(now) && !this.#laden(state)
     }
     const able = (peer: PeerIdText): boolean => {
       const state = peers.get(peer)
@@ -64,6 +63,13 @@ export class AssignedChoice implements PeerChoice {
     const others = [...want.origins, ...place.roots, ...place.before, ...place.after].filter(able)
     const peer = others.find(standing) ?? others[0]
     return peer === undefined ? { kind: 'nobody' } : { kind: 'ask', peer, patienceMs: 0 }
+  }
+
+  /** A word to it would come late. */
+  #laden(state: PeerState): boolean {
+    const { ladenMs } = this.#options
+    const busyMs = this.#components.busyMs(state.peer)
+    return busyMs >= ladenMs || (busyMs > 0 && (state.rttMs ?? 0) >= ladenMs / 2)
   }
 
   /** A root that did not announce the blob may not have made it yet; the others push as soon as they have it. */

@@ -20,8 +20,8 @@ export interface ClientComponents {
   readonly link: (peer: PeerIdText) => ClientLink | undefined
   /** Resets the streams on which a block of this peer has begun to arrive. */
   readonly dropReceiving: (peer: PeerIdText) => void
-  /** A word to the peer would wait behind blocks that it is slow to take. */
-  readonly laden: (peer: PeerIdText) => boolean
+  /** How long blocks of ours have been on their way to the peer without a break, ms: a word to it waits behind them. */
+  readonly busyMs: (peer: PeerIdText) => number
   readonly penalise: (peer: PeerIdText, reason: string) => void
   /** Of the policy `classic` alone: asked for wants that stall. */
   readonly router?: Pick<ProviderRouter, 'findProviders'>

@@ -103,9 +103,9 @@ export class ExchangeServer {
     return this.#peers.get(peer)?.ledger
   }
 
-  /** The peer has been behind with what it is sent for a while: a word to it now arrives late. */
-  laden(peer: PeerIdText): boolean {
-    return (this.#peers.get(peer)?.writer.busyMs ?? 0) >= this.#options.ladenMs
+  /** How long blocks have been on their way to the peer without a break, ms. */
+  busyMs(peer: PeerIdText): number {
+    return this.#peers.get(peer)?.writer.busyMs ?? 0
   }
 
   get wantedDigests(): number {

@@ -41,7 +41,7 @@ class Asker {
           queueCancel: (_key, entry) => note(peer, entry)
         }),
         dropReceiving: () => {},
-        laden: () => false,
+        busyMs: () => 0,
         penalise: () => {}
       },
       exchangeOptions(change)
