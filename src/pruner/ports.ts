@@ -14,7 +14,7 @@ export interface NodeLoad {
 }
 
 /** Gives space back in bounded steps; see `SegmentBlockstore.reclaim`. */
-export type ReclaimPort = (budget: { readonly maxBytes: number }) => Promise<{
+export type ReclaimPort = (budget: { readonly maxBytes: number; readonly unlinkOnly?: boolean }) => Promise<{
   readonly copiedBytes: number
   readonly freedBytes: number
   readonly more: boolean

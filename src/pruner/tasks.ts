@@ -65,7 +65,8 @@ export class Tasks {
       const { more } = await tracker.prune({
         to,
         maxBlobs: this.#maxBlobs(),
-        inOrder: this.#target.inOrder,
+        // At a given rate it may take hours: space comes back as it goes.
+        inOrder: this.#target.inOrder || this.#options.bytesPerSecond > 0,
         free
       })
       return more || (await this.#target.now()) !== undefined
@@ -117,8 +118,11 @@ export class Tasks {
   }
 
   async #space(): Promise<TaskStep> {
-    const { more } = await this.#components.reclaim({ maxBytes: this.#options.stepBytes })
-    return { freedBytes: 0, freedBlobs: 0, more }
+    const { reclaim, tracker } = this.#components
+    // A sweep takes blobs out of every segment, and by its end all there is in most: whatever is rewritten before is written in vain.
+    const sweeping = tracker.sweepLeft > 0
+    const { more } = await reclaim({ maxBytes: this.#options.stepBytes, unlinkOnly: sweeping })
+    return { freedBytes: 0, freedBlobs: 0, more: more || sweeping }
   }
 
   /** Lets go of the iterator that a search holds. */

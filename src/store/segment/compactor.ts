@@ -15,6 +15,8 @@ import type { SegmentWriter } from './writer.ts'
 export interface ReclaimBudget {
   /** Most bytes that a step reads and writes, a record more or less. */
   readonly maxBytes: number
+  /** Dead segments are unlinked, and none is rewritten: more of them is about to die. */
+  readonly unlinkOnly?: boolean
 }
 
 export interface ReclaimStep {
@@ -79,9 +81,10 @@ export class Compactor {
     this.#options = options
   }
 
-  async step({ maxBytes }: { readonly maxBytes: number }): Promise<ReclaimStep> {
+  async step({ maxBytes, unlinkOnly = false }: ReclaimBudget): Promise<ReclaimStep> {
     const freedBytes = await this.#unlinkDead()
     if (freedBytes !== undefined) return { copiedBytes: 0, freedBytes, more: true }
+    if (unlinkOnly) return { copiedBytes: 0, freedBytes: 0, more: false }
     this.#rewriting ??= await this.#choose()
     if (this.#rewriting === undefined) return { copiedBytes: 0, freedBytes: 0, more: false }
     const copiedBytes = await this.#advance(this.#rewriting, maxBytes)

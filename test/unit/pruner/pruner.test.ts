@@ -29,6 +29,12 @@ class World {
   readonly load = { queue: 0, diskPressure: 0 }
   done: Height | undefined
   reclaims = 0
+  /** For each turn of giving space back: whether nothing was to be rewritten. */
+  readonly unlinkOnly: boolean[] = []
+  onReclaim: () => void = () => undefined
+  /** How long a deletion takes. */
+  deleteMs = 0
+  #spentMs = 0
   failure: Error | undefined
   jumpMs = 0
   tracker!: LevelTracker
@@ -38,7 +44,7 @@ class World {
     const world = new World()
     const { clock, store } = world
     const wall = {
-      now: () => clock.now(),
+      now: () => clock.now() + world.#spentMs,
       wallNow: () => clock.wallNow() + world.jumpMs,
       setTimer: clock.setTimer.bind(clock)
     }
@@ -57,11 +63,14 @@ class World {
           getSize: (cid) => store.getSize(cid),
           deleteMany: async (cids) => {
             if (world.failure !== undefined) throw world.failure
+            world.#spentMs += world.deleteMs
             return store.deleteMany(cids)
           }
         },
-        reclaim: async () => {
+        reclaim: async ({ unlinkOnly = false }) => {
           world.reclaims += 1
+          world.unlinkOnly.push(unlinkOnly)
+          world.onReclaim()
           return { copiedBytes: 0, freedBytes: 0, more: false }
         },
         doneWith: () => world.done,
@@ -94,6 +103,46 @@ class World {
 }
 
 void describe('pruner', () => {
+  void it('sweeps a large part of all heights, says how far it is, and rewrites segments only after', async () => {
+    const world = await World.create({ maxStepBlobs: 256 })
+    await world.add(1, 1_400)
+    await world.pruner.start()
+    const pruned = world.pruner.pruneBelow(1_101, { signal: world.signal })
+    const backlogs: number[] = []
+    world.deleteMs = 5
+    world.onReclaim = () => backlogs.push(world.pruner.status().backlogHeights)
+    await world.run(5_000)
+    await pruned
+    assert.deepEqual(world.store.stats(), { count: 601, bytes: 600 * 1_000 + SHARED.bytes.length })
+    assert.ok(
+      backlogs.some((backlog) => backlog > 300 && backlog < 900),
+      backlogs.join()
+    )
+    const { backlogHeights, perSecond } = world.pruner.status()
+    assert.deepEqual([backlogHeights, perSecond.heights <= 1_100], [0, true])
+    assert.ok(world.unlinkOnly.filter((only) => only).length > 3)
+    assert.equal(world.unlinkOnly.at(-1), false)
+    await world.pruner.stop()
+  })
+
+  void it('goes height by height where a rate is set, or the order matters', async () => {
+    const rated = await World.create({ bytesPerSecond: 100_000 })
+    const ordered = await World.create({})
+    for (const world of [rated, ordered]) {
+      await world.add(1, 1_400)
+      await world.pruner.start()
+    }
+    void rated.pruner.pruneBelow(1_101, { signal: rated.signal }).catch(() => undefined)
+    void ordered.pruner.pruneBelow(1_101, { signal: ordered.signal, inOrder: true })
+    for (const world of [rated, ordered]) {
+      await world.run(2_000)
+      assert.equal(world.tracker.sweepLeft, 0)
+      assert.ok((world.tracker.prunedTo ?? 0) > 10)
+    }
+    assert.ok((rated.tracker.prunedTo ?? 0) < 200)
+    for (const world of [rated, ordered]) await world.pruner.stop()
+  })
+
   void it('keeps the newest heights and what they share, and gives space back after', async () => {
     const world = await World.create({ retention: { heights: 10 } })
     await world.add(1, 50)
