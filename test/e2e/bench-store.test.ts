@@ -29,13 +29,16 @@ describe('benchmarks of the store', () => {
     assert.ok((figures['rssMiB at 1,000'] ?? 0) > 0)
   })
 
-  it('a filled store is opened beside an empty one', async () => {
+  it('a filled store is opened beside an empty one, and a node is ready on a copy of it', async () => {
     const report = await open.run({ blocks: 50, rounds: 1 }, () => undefined)
-    const [empty, full] = report.contenders
-    assert.deepEqual([empty?.median['blobs'], full?.median['blobs']], [0, 150])
+    const [empty, full, copied] = report.contenders
+    assert.deepEqual(
+      [empty, full, copied].map((one) => one?.median['blobs']),
+      [0, 150, 150]
+    )
     assert.deepEqual(
       report.goals.map(({ name }) => name),
-      ['openMs', 'MiB above an empty one']
+      ['openMs', 'MiB above an empty one', 'readyMs of a copy', 'blobs of a copy']
     )
   })
 

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises'
+import { PROGRESS } from '#src/requester/index.ts'
 import type { Figures } from '../harness/report.ts'
 import { fill, openStack, pause, say } from './stack.ts'
 
@@ -22,6 +23,10 @@ export async function fillStore({
   await fill(stack, filling, (block) => {
     if (block % 20_000 === 0) say(`${block} of ${blocks} blocks stored`)
   })
+  // What a node notes that has come so far.
+  const { progress } = stack.data
+  await progress.set(PROGRESS.start, 1)
+  for (const name of [PROGRESS.consecutive, PROGRESS.notified]) await progress.set(name, blocks)
   await stack.close()
   return { blocks, bytes: blocks * BLOBS * BLOB_BYTES }
 }

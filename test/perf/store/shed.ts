@@ -74,8 +74,8 @@ export async function shed(settings: ShedSettings): Promise<Figures> {
     const began = performance.now()
     const shedding = stack.pruner.pruneBelow(blocks + 1, { signal: new AbortController().signal })
     const ticker = setInterval(() => {
-      const { prunedTo, share } = stack.pruner.status()
-      say(`height ${prunedTo ?? 0} of ${blocks} shed, share ${share.toFixed(2)}`)
+      const { backlogHeights, share } = stack.pruner.status()
+      say(`${backlogHeights} of ${blocks} heights left, share ${share.toFixed(2)}`)
     }, 10_000)
     await shedding
     clearInterval(ticker)

@@ -62,8 +62,11 @@ export function freshBlob(bytes: number): Blob {
   return blobOf(randomFillSync(new Uint8Array(bytes)))
 }
 
+/** Block id and execution data id of a block of `fill`. */
+export const heightId = (height: Height): string => height.toString(16).padStart(64, '0')
+
 function sealedBlock(height: Height): SealedBlock {
-  const id = height.toString(16).padStart(64, '0')
+  const id = heightId(height)
   return { height, blockId: id as BlockId, executionDataId: id as ExecutionDataId }
 }
 
