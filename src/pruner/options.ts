@@ -51,7 +51,7 @@ export const defaultPrunerOptions: PrunerOptions = Object.freeze({
   stepFreedBytes: 64 * MIB,
   stepBytes: 4 * MIB,
   bytesPerSecond: 0,
-  idleShare: 0.75,
+  idleShare: 0.5,
   busyShare: 0.02,
   busyLagMs: 10,
   busyQueue: 64,
