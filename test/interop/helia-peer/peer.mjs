@@ -1,21 +1,12 @@
 // A bitswap peer on @helia/bitswap, driven by JSON lines like the others (test/perf/peers/README.md). Its packages lie in a folder
 // of their own and are installed when a benchmark asks for them; Ed25519 identities, since stock js-libp2p has no P-256.
 import { createHash } from 'node:crypto'
-import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
 import { monotonicMs, serveLines } from '../../perf/peers/line-protocol.ts'
 import { testBytes } from '../../perf/peers/test-blobs.ts'
+import { dialHigher, load, startHost } from './host.mjs'
 
-const require = createRequire(import.meta.url)
-/** Resolved at run time: the folder may not be installed when the tree is checked. `beside` names a file next to the entry. */
-const load = (name, beside = '') => import(new URL(beside, pathToFileURL(require.resolve(name))).href)
-const { createLibp2p } = await load('libp2p')
-const { tcp } = await load('@libp2p/tcp')
 const { tls } = await load('@libp2p/tls')
 const { noise } = await load('@libp2p/noise')
-const { yamux } = await load('@libp2p/yamux')
-const { identify } = await load('@libp2p/identify')
-const { multiaddr } = await load('@multiformats/multiaddr')
 const { MemoryBlockstore } = await load('blockstore-core')
 const { CID } = await load('multiformats/cid')
 const { sha256 } = await load('multiformats/hashes/sha2')
@@ -64,15 +55,8 @@ function count({ detail: { cid, block } }) {
 
 async function listen({ security, keep: most }) {
   keep = most ?? Number.POSITIVE_INFINITY
-  libp2p = await createLibp2p({
-    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
-    transports: [tcp()],
-    connectionEncrypters: security === 'noise' ? [noise()] : [tls()],
-    streamMuxers: [yamux()],
-    connectionMonitor: { enabled: false },
-    connectionManager: { inboundConnectionThreshold: 1000 },
-    services: { identify: identify() }
-  })
+  const host = await startHost(security === 'noise' ? noise : tls, { connectionMonitor: { enabled: false } })
+  libp2p = host.libp2p
   const routing = { async *findProviders() {} }
   bitswap = new Bitswap({ libp2p, blockstore: store, routing, logger: silentLogger, getHasher: () => sha256 })
   bitswap.network.addEventListener('bitswap:message', () => {
@@ -102,28 +86,17 @@ async function listen({ security, keep: most }) {
     opened += 1
     return dial(...args)
   }
-  const [address] = libp2p.getMultiaddrs()
-  return {
-    peerId: libp2p.peerId.toString(),
-    publicKey: '',
-    port: Number(/\/tcp\/(\d+)/.exec(address.toString())[1]),
-    version: ''
-  }
+  return host.listening
 }
 
 const silent = Object.assign(() => {}, { error() {}, trace() {}, enabled: false, newScope: () => silent })
 const silentLogger = { forComponent: () => silent }
 
-/** Of a pair the lower peer id dials; js-libp2p dials again by itself, when the connection is lost, whoever has the tag `keep-alive`. */
+/** js-libp2p dials again by itself, when the connection is lost, whoever has the tag `keep-alive`. */
 async function connect({ nodes }) {
-  const own = libp2p.peerId.toString()
-  const others = nodes.filter(({ peerId }) => peerId !== own)
-  for (const { peerId, port } of others) {
-    if (own > peerId) continue
-    const address = multiaddr(`/ip4/127.0.0.1/tcp/${port}/p2p/${peerId}`)
-    const { remotePeer } = await libp2p.dial(address)
-    await libp2p.peerStore.merge(remotePeer, { multiaddrs: [address], tags: { 'keep-alive': { value: 1 } } })
-  }
+  const others = await dialHigher(libp2p, nodes, (peer, address) =>
+    libp2p.peerStore.merge(peer, { multiaddrs: [address], tags: { 'keep-alive': { value: 1 } } })
+  )
   const until = monotonicMs() + CONNECT_LIMIT_MS
   for (;;) {
     // The exchange learns of a peer when identify is done.

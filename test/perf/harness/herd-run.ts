@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { StatsOutput, WantOutput } from '../peers/commands.ts'
+import type { StatsOutput } from '../peers/commands.ts'
 import { monotonicMs } from '../peers/line-protocol.ts'
+import { arrivals, BlobHerd, missingOf, settled, type Want } from './blob-herd.ts'
 import type { Contender } from './contender.ts'
 import { Mesh, type MeshNode } from './mesh.ts'
 import { cpuSeconds, memory } from './process-figures.ts'
@@ -26,18 +27,8 @@ export interface HerdPlan {
 
 /** Blobs that a node keeps: what peers may still ask for. */
 const KEEP = 64
-/** How long stragglers are waited for. */
-const DRAIN_MS = 15_000
 /** After an announcement: some wants are answered, few blobs delivered. */
 const SILENCE_AFTER_MS = 10
-
-/** One want of one node. */
-interface Want {
-  readonly blob: number
-  readonly node: MeshNode
-  /** Announced to stored; undefined until it is. */
-  ms?: number
-}
 
 interface Reading {
   readonly node: MeshNode
@@ -45,10 +36,7 @@ interface Reading {
   readonly cpuSeconds: number
 }
 
-/**
- * The producers make a blob, all others want it at once; a blob every `1 / rate` seconds. The clock of a blob starts when every
- * producer has it and the wants are handed out. Counted is what happens after the warm-up.
- */
+/** The producers make a blob, all others want it at once (`BlobHerd`). Counted is what happens after the warm-up. */
 export async function runHerd(plan: HerdPlan): Promise<Figures> {
   const mesh = await Mesh.start({
     contender: plan.contender,
@@ -70,62 +58,27 @@ export async function runHerd(plan: HerdPlan): Promise<Figures> {
 class Herd {
   readonly #mesh: Mesh
   readonly #plan: HerdPlan
-  readonly #wants: Want[] = []
-  #made = 0
+  readonly #blobs: BlobHerd
+  #wants: readonly Want[] = []
   #silenced = false
 
   constructor(mesh: Mesh, plan: HerdPlan) {
     this.#mesh = mesh
     this.#plan = plan
+    this.#blobs = new BlobHerd(mesh, plan)
   }
 
   async run(): Promise<Figures> {
     const { seconds, warmUpSeconds } = this.#plan
-    await this.#produce(warmUpSeconds * 1000, () => {})
-    await this.#settled()
-    this.#wants.length = 0
+    await settled(await this.#blobs.produce(warmUpSeconds, () => {}))
     const before = await this.#read()
     const started = monotonicMs()
-    await this.#produce(seconds * 1000, () => this.#silence())
+    this.#wants = await this.#blobs.produce(seconds, ({ at, of }) =>
+      at === Math.floor(of / 2) ? this.#silence() : undefined
+    )
     const wallSeconds = (monotonicMs() - started) / 1000
-    await this.#settled()
+    await settled(this.#wants)
     return this.#figures(before, await this.#read(), wallSeconds)
-  }
-
-  async #produce(ms: number, halfWay: () => Promise<void> | void): Promise<void> {
-    const start = monotonicMs()
-    const step = 1000 / this.#plan.rate
-    const count = Math.max(1, Math.round(ms / step))
-    for (let at = 0; at < count; at += 1) {
-      await pause(Math.max(0, start + at * step - monotonicMs()))
-      await this.#oneBlob()
-      if (at === Math.floor(count / 2)) await halfWay()
-    }
-  }
-
-  async #oneBlob(): Promise<void> {
-    const blob = this.#made
-    this.#made += 1
-    const producers = this.#mesh.live.filter(({ role }) => role === 'execution')
-    const put = { from: 1 + blob, count: 1, size: this.#plan.blobBytes }
-    const [made] = await Promise.all(producers.map(({ process }) => process.call<{ cids: string[] }>('put', put)))
-    const cids = made?.cids ?? []
-    await Promise.all(producers.map(({ process }) => process.call('announce', { cids })))
-    const origins = producers.map(({ peerId }) => peerId)
-    const input = { ...this.#mesh.contender.want, cids, hot: true, origins }
-    const announcedAt = monotonicMs()
-    for (const node of this.#mesh.live) {
-      if (node.role !== 'access') continue
-      const want: Want = { blob, node }
-      this.#wants.push(want)
-      node.process.call<WantOutput>('want', input).then(
-        ({ storedAt }) => {
-          want.ms = (storedAt[0] ?? 0) - announcedAt
-        },
-        // A node that is stopped dead at last answers so; what a live one lacks shows at the end.
-        () => {}
-      )
-    }
   }
 
   async #silence(): Promise<void> {
@@ -139,15 +92,6 @@ class Herd {
       node.process.suspend()
       node.live = false
     }
-  }
-
-  get #missing(): number {
-    return this.#wants.filter(({ node, ms }) => node.live && ms === undefined).length
-  }
-
-  async #settled(): Promise<void> {
-    const until = monotonicMs() + DRAIN_MS
-    while (this.#missing > 0 && monotonicMs() < until) await pause(20)
   }
 
   #read(): Promise<Reading[]> {
@@ -173,13 +117,12 @@ class Herd {
     const useful = total(fetchers, ({ useful: bytes }) => bytes)
     const sent = total(grown, ({ sent: bytes }) => bytes)
     const blobs = new Set(this.#wants.map(({ blob }) => blob)).size
-    const arrivals = this.#wants.flatMap(({ node, ms }) => (node.live && ms !== undefined ? [ms] : []))
     const perNode = (role: MeshNode['role']): number =>
       (100 * median(grown.filter(({ node }) => node.role === role).map((one) => one.cpuSeconds))) / wallSeconds
     return {
       duplicateRatio: total(fetchers, ({ waste }) => waste) / useful,
-      missing: this.#missing,
-      ...prefixed('storedMs', latencies(arrivals)),
+      missing: missingOf(this.#wants),
+      ...prefixed('storedMs', latencies(arrivals(this.#wants))),
       ...prefixed('everywhereMs', latencies(this.#everywhere())),
       producerUploadShare: total(producers, (one) => one.sent) / sent,
       producerCopiesPerBlob: Math.max(...producers.map((one) => one.sent)) / this.#plan.blobBytes / blobs,

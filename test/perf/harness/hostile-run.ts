@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { CalmOutput, StatsOutput, WantOutput } from '../peers/commands.ts'
+import type { CalmOutput, StatsOutput } from '../peers/commands.ts'
 import { monotonicMs } from '../peers/line-protocol.ts'
+import { arrivals, BlobHerd, missingOf, settled, type Want } from './blob-herd.ts'
 import type { Contender } from './contender.ts'
 import { Mesh, type MeshNode } from './mesh.ts'
 import { cpuSeconds, memory, resetPeak } from './process-figures.ts'
@@ -25,12 +26,6 @@ export interface HostilePlan {
 const MIB = 1_048_576
 /** Blobs that a node keeps, all there before the attack: what the attacker can ask for, and memory that grows no more. */
 const KEEP = 16
-const DRAIN_MS = 15_000
-
-interface Want {
-  readonly node: MeshNode
-  ms?: number
-}
 
 /**
  * A herd with a peer among it that goes bad, with calm before and behind, so that what grows with time falls on both. What it is
@@ -70,7 +65,7 @@ class Assault {
   readonly #target: MeshNode
   /** Digests of the newest blobs. */
   readonly #cids: string[] = []
-  #made = 0
+  readonly #blobs: BlobHerd
 
   constructor(mesh: Mesh, plan: HostilePlan) {
     this.#mesh = mesh
@@ -78,6 +73,7 @@ class Assault {
     this.#hostile = mesh.nodes.at(-1) as MeshNode
     this.#honest = mesh.nodes.slice(0, -1)
     this.#target = mesh.nodes[plan.producers] as MeshNode
+    this.#blobs = new BlobHerd(mesh, { ...plan, uncounted: this.#hostile })
   }
 
   async run(): Promise<Figures> {
@@ -90,7 +86,8 @@ class Assault {
     const during = await this.#span(seconds)
     const { done, shutOut } = await this.#hostile.process.call<CalmOutput>('calm')
     const after = await this.#span(seconds / 2)
-    await this.#settled([before, during, after])
+    const wants = [before, during, after].flatMap((span) => span.wants)
+    await settled(wants)
     const stats = await this.#mesh.stats(this.#target)
     return {
       ...this.#latencies([before, after], during),
@@ -99,7 +96,7 @@ class Assault {
       rssPeakMiB: during.rssPeakBytes / MIB,
       cpuPercentCalm: before.cpuPercent,
       cpuPercentAttack: during.cpuPercent,
-      missing: this.#missing([before, during, after]),
+      missing: missingOf(wants),
       cut: sum(Object.values(stats.cooldowns ?? {})),
       attackPerSecond: done / seconds,
       shutOut,
@@ -108,9 +105,8 @@ class Assault {
   }
 
   #latencies(calm: readonly Span[], during: Span): Figures {
-    const arrivals = (spans: readonly Span[]): number[] =>
-      spans.flatMap(({ wants }) => wants.flatMap(({ ms }) => (ms === undefined ? [] : [ms])))
-    const [without, beside] = [latencies(arrivals(calm)), latencies(arrivals([during]))]
+    const without = latencies(arrivals(calm.flatMap(({ wants }) => wants)))
+    const beside = latencies(arrivals(during.wants))
     return {
       p50CalmMs: without.p50,
       p50AttackMs: beside.p50,
@@ -123,55 +119,16 @@ class Assault {
 
   async #span(seconds: number): Promise<Span> {
     const { pid } = this.#target.process
-    const wants: Want[] = []
     resetPeak(pid)
     const [started, cpu] = [monotonicMs(), cpuSeconds(pid)]
-    const step = 1000 / this.#plan.rate
-    const count = Math.max(1, Math.round((seconds * 1000) / step))
-    for (let at = 0; at < count; at += 1) {
-      await pause(Math.max(0, started + at * step - monotonicMs()))
-      wants.push(...(await this.#oneBlob()))
-    }
-    await pause(Math.max(0, started + count * step - monotonicMs()))
+    const wants = await this.#blobs.produce(seconds, ({ cids }) => {
+      this.#cids.unshift(...cids)
+      this.#cids.length = Math.min(this.#cids.length, KEEP)
+    })
+    await pause(Math.max(0, started + seconds * 1000 - monotonicMs()))
     const wallSeconds = (monotonicMs() - started) / 1000
     const { peakBytes } = memory(pid)
     return { wants, cpuPercent: (100 * (cpuSeconds(pid) - cpu)) / wallSeconds, rssPeakBytes: peakBytes }
-  }
-
-  async #oneBlob(): Promise<Want[]> {
-    this.#made += 1
-    const producers = this.#honest.filter(({ role }) => role === 'execution')
-    const put = { from: this.#made, count: 1, size: this.#plan.blobBytes }
-    const [made] = await Promise.all(producers.map(({ process }) => process.call<{ cids: string[] }>('put', put)))
-    const cids = made?.cids ?? []
-    this.#cids.unshift(...cids)
-    this.#cids.length = Math.min(this.#cids.length, KEEP)
-    await Promise.all(producers.map(({ process }) => process.call('announce', { cids })))
-    const input = { ...this.#mesh.contender.want, cids, hot: true, origins: producers.map(({ peerId }) => peerId) }
-    const announcedAt = monotonicMs()
-    // What it fetches is nobody's figure, but others wait for it to pass that on. Once it is cut, or answers no more, it fails.
-    this.#hostile.process.call('want', input).catch(() => {})
-    return this.#honest
-      .filter(({ role }) => role === 'access')
-      .map((node) => {
-        const want: Want = { node }
-        node.process.call<WantOutput>('want', input).then(
-          ({ storedAt }) => {
-            want.ms = (storedAt[0] ?? 0) - announcedAt
-          },
-          () => {}
-        )
-        return want
-      })
-  }
-
-  #missing(spans: readonly Span[]): number {
-    return sum(spans.map(({ wants }) => wants.filter(({ ms }) => ms === undefined).length))
-  }
-
-  async #settled(spans: readonly Span[]): Promise<void> {
-    const until = monotonicMs() + DRAIN_MS
-    while (this.#missing(spans) > 0 && monotonicMs() < until) await pause(20)
   }
 
   async #duplicateRatio(): Promise<number> {
