@@ -52,7 +52,7 @@ async function hammer(mode: HammerMode): Promise<HammerReport> {
 /** Reasons that tell of the machine: how fast, how soon, how much memory stays. */
 const ABOUT_SPEED = /resident memory|behind|stood still|a hop took|messages a second|memory grew|took \d+ bytes/
 
-describe('every mode of the hammer, short', { concurrency: 2 }, () => {
+describe('every mode of the hammer, short', { concurrency: 3 }, () => {
   const rows: readonly (readonly [mode: HammerMode, phases: RegExp])[] = [
     ['read', /read/],
     ['write', /write/],
