@@ -21,13 +21,22 @@ async function step(stage: Stage, use: { readonly upTo: number; readonly listed:
   const first = SYNTHETIC_FIRST_HEIGHT - (options.blocks ?? DEFAULT_BLOCKS)
   const phase = await stage.phase(`${upTo} blocks`, async (tally) => {
     const startedAt = stage.parts.clock.now()
+    await watch.markPeak()
     await stage.arena.list(stage.parts.listed.slice(listed, upTo + FILL_BLOCKS), first + upTo - 1)
     await stage.arena.synced({ limitMs: SYNC_LIMIT_MS, signal, consecutive: stage.consecutive })
     const seconds = (stage.parts.clock.now() - startedAt) / 1000
     for (let at = listed; at < upTo + FILL_BLOCKS; at += 1) tally.add({ kind: 'ok', bytes: sizeOf(options) }, 0)
-    await stage.pause(Math.max(options.quietMs, LOOK_MS))
+    const peakBytes = await watch.peakSince()
+    // A node that has come to rest gives back what only its speed has taken: what is left is what the blocks have left.
+    await stage.pause(Math.max(2 * options.quietMs, LOOK_MS))
     const { rssBytes = 0, anonBytes = 0 } = watch.recent(LOOK_MS) ?? {}
-    return { blocks: upTo, rssBytes, anonBytes, blocksPerSecond: Math.round((upTo + FILL_BLOCKS - listed) / seconds) }
+    return {
+      blocks: upTo,
+      rssBytes,
+      anonBytes,
+      peakBytes,
+      blocksPerSecond: Math.round((upTo + FILL_BLOCKS - listed) / seconds)
+    }
   })
   return Number(phase.figures?.['rssBytes'] ?? 0)
 }
