@@ -12,7 +12,7 @@ const FILL = chunksOf(8, 256 * 1_024)
 /** Memory of two steps is the same when it is within this. */
 const SAME = 0.05
 const SYNC_LIMIT_MS = 1_800_000
-/** What a step is looked at for. */
+/** What a step is looked at for, at most. */
 const LOOK_MS = 5_000
 
 async function step(stage: Stage, use: { readonly upTo: number; readonly listed: number }): Promise<number> {
@@ -28,8 +28,8 @@ async function step(stage: Stage, use: { readonly upTo: number; readonly listed:
     for (let at = listed; at < upTo + FILL_BLOCKS; at += 1) tally.add({ kind: 'ok', bytes: sizeOf(options) }, 0)
     const peakBytes = await watch.peakSince()
     // A node that has come to rest gives back what only its speed has taken: what is left is what the blocks have left.
-    await stage.pause(Math.max(2 * options.quietMs, LOOK_MS))
-    const { rssBytes = 0, anonBytes = 0 } = watch.recent(LOOK_MS) ?? {}
+    await stage.pause(2 * options.quietMs)
+    const { rssBytes = 0, anonBytes = 0 } = watch.recent(Math.min(LOOK_MS, options.quietMs)) ?? {}
     return {
       blocks: upTo,
       rssBytes,
