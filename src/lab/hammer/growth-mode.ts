@@ -28,7 +28,7 @@ async function step(stage: Stage, use: { readonly upTo: number; readonly listed:
     for (let at = listed; at < upTo + FILL_BLOCKS; at += 1) tally.add({ kind: 'ok', bytes: sizeOf(options) }, 0)
     const peakBytes = await watch.peakSince()
     // A node that has come to rest gives back what only its speed has taken: what is left is what the blocks have left.
-    await stage.pause(2 * options.quietMs)
+    await stage.pause(options.quietMs)
     const { rssBytes = 0, anonBytes = 0 } = watch.recent(Math.min(LOOK_MS, options.quietMs)) ?? {}
     return {
       blocks: upTo,

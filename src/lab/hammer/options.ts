@@ -65,7 +65,8 @@ export const defaultHammerOptions: Omit<HammerOptions, 'mode'> = Object.freeze({
   noLimit: false,
   profile: 'nano',
   settings: Object.freeze({}),
-  quietMs: 10_000,
+  // By then a node with nothing to do has given back what its start has left (`defaultIdleOptions`).
+  quietMs: 20_000,
   recoveryMs: 30_000
 })
 
