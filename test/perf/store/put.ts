@@ -51,7 +51,10 @@ export async function contend(settings: PutSettings): Promise<Figures> {
     }
     const order = blobs.map((blob) => [Math.random(), blob] as const).sort(([a], [b]) => a - b)
     const shuffled = order.map(([, blob]) => blob)
-    const readMs = await timed(shuffled, async (blob) => (await keeper.get(blob))?.length === blob.bytes.length)
+    const read = async (blob: Blob): Promise<boolean> => (await keeper.get(blob))?.length === blob.bytes.length
+    // Not counted: it gets the memory from the system that all later ones use again.
+    await timed(shuffled, read)
+    const readMs = await timed(shuffled, read)
     const verifiedMs =
       settings.keeper === 'sealsync'
         ? readMs
