@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { defaultExecutionDataOptions, readCar } from '#src/execution-data/index.ts'
 import { chainBlockList, chainFixture, lastJson, sealsync, until } from '#test/support/node/cli.ts'
 import { testNetwork } from '#test/support/node/test-network.ts'
 
@@ -30,13 +31,20 @@ interface Stats {
   readonly damaged: { readonly waitingForRepair: number }
 }
 
-/** In the last blob of the newest segment file. */
-function flipABit(folder: string): void {
-  const [newest] = readdirSync(folder).sort().reverse()
-  const path = join(folder, newest ?? '')
-  const bytes = readFileSync(path)
-  bytes[bytes.length - 3] = (bytes[bytes.length - 3] ?? 0) ^ 8
-  writeFileSync(path, bytes)
+/** Of a blob of the newest block, wherever it lies: what is last in a file may be nobody's any more. */
+async function flipABit(folder: string): Promise<void> {
+  const car = await readCar([readFileSync(join(chainFixture, `${LAST}.car`))], defaultExecutionDataOptions)
+  for await (const { bytes } of car.blobs) {
+    for (const path of readdirSync(folder).map((name) => join(folder, name))) {
+      const segment = readFileSync(path)
+      const at = segment.indexOf(bytes)
+      if (at === -1) continue
+      segment[at] = (segment[at] ?? 0) ^ 8
+      writeFileSync(path, segment)
+      return
+    }
+  }
+  assert.fail('no blob of the newest block is in a segment')
 }
 
 describe('a node that prunes', () => {
@@ -84,7 +92,7 @@ describe('a node that prunes', () => {
     assert.equal(lastJson<{ damaged: number }>(await db(['verify'])).damaged, 0)
     const stats = lastJson<Stats>(await db(['stats']))
     assert.deepEqual([stats.heights.lowest, stats.damaged.waitingForRepair], [LAST - 4, 0])
-    flipABit(join(accessDir, 'blobs'))
+    await flipABit(join(accessDir, 'blobs'))
     const again = network.start('access', args)
     await until(again, async () => (await again.status()) !== undefined)
     // Whoever reads the blob first finds it: the verification, or the node that warms its cache.
