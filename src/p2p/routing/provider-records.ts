@@ -53,7 +53,7 @@ interface Waiting {
  * A walk over all records is how kad-dht begins a round of providing again; what of the own records is due then is the
  * round's backlog, and each own record that is written again takes one from it. The walk hands out no more than kad-dht is
  * to have waiting: for each that comes it looks at all of them (`reprovider.ts`, `queue.find`), and wakes every one that
- * its own bound holds back at once. 40,000 due at a time stop the node for half a minute.
+ * its own bound holds back at once. With 40,000 due at a time nodes stood still (docs/benchmarks.md, Comparison).
  */
 export class ProviderRecords {
   readonly #components: ProviderRecordsComponents
