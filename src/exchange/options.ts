@@ -38,7 +38,7 @@ export interface ClientOptions {
   /** A want that could not leave our side for so long moves on: the peer's stream does not open, or its window is shut. */
   readonly unsentMs: number
   /**
-   * A peer to which blocks have been on their way without a break for so long, ms, is asked for nothing new while another can be; and one
+   * A peer to which blocks have been on their way without a break for so long, or will be, ms, is asked for nothing new while another can be; and one
    * whose answers took half of it when last measured, as soon as any is on its way. Over a slow link words wait behind a whole window of
    * blocks, a second and more. A blob of 1 MiB takes as long at 2 MiB/s.
    */

@@ -58,7 +58,7 @@ export async function createNode(
     services.add('memory', context.memory.watch)
     services.add(
       'idle',
-      context.memory.idleWatch(() => movedBytes(parts))
+      context.memory.idleWatch(() => movedBytes(parts) + serving.sentBytes)
     )
     services.add('disk', serving.disk)
     if (network.dht !== undefined) services.add('dht', network.dht)
@@ -122,7 +122,7 @@ function preloadOf(context: NodeContext, data: NodeData): Service {
   )
 }
 
-/** Bytes of blobs that came and went. */
+/** Bytes of blobs that peers sent and were sent. */
 function movedBytes({
   network,
   publicSide

@@ -59,6 +59,8 @@ export interface Serving {
   /** Writes `addresses.json` when everything listens, removes it when the node stops. */
   readonly addressFile: Service
   readonly disk: DiskWatch
+  /** Bytes that clients of the API and operators were sent since the start: the metrics listener's are not load. */
+  readonly sentBytes: number
   /** The job exists only after the network, the metrics listener is wanted before: until then the status says so. */
   attach(job: NodeJob, parts: AttachedParts): void
   /** Health answers 503 from now on. */
@@ -92,25 +94,32 @@ class NodeServing implements Serving {
   #parts: AttachedParts | undefined
   #started = false
   #stopping = false
+  #sentBytes = 0
 
   constructor(components: ServingComponents) {
     this.#components = components
     const { context } = components
     const metrics = createApiMetrics(context.register)
     const shared = { clock: context.clock, logger: context.logger.child('api'), metrics }
+    const counted = {
+      ...shared,
+      onSent: (bytes: number): void => {
+        this.#sentBytes += bytes
+      }
+    }
     const reader = this.#readerComponents(metrics)
     this.#status = statusComponents(components)
     this.metrics = this.#metricsListener(shared)
     this.api = new ApiListener(
       {
-        ...shared,
+        ...counted,
         reader: new ExecutionDataReader(reader, context.rooms.api.reader),
         blobs: components.data.warehouse,
         account: reader.account
       },
       { ...context.rooms.api.api, ...context.config.apiAddress }
     )
-    this.admin = this.#adminService(shared, new ExecutionDataReader(reader, context.rooms.api.adminReader))
+    this.admin = this.#adminService(counted, new ExecutionDataReader(reader, context.rooms.api.adminReader))
     this.addressFile = this.#addressFileService()
     this.disk = new DiskWatch(
       {
@@ -121,6 +130,10 @@ class NodeServing implements Serving {
       },
       defaultDiskWatchOptions
     )
+  }
+
+  get sentBytes(): number {
+    return this.#sentBytes
   }
 
   attach(job: NodeJob, parts: AttachedParts): void {

@@ -14,6 +14,8 @@ export interface HttpListenerComponents {
   readonly logger: Logger
   readonly metrics: ApiMetrics
   readonly routes: readonly Route[]
+  /** Called with the bytes of each piece of an answer, before it is written. */
+  readonly onSent?: ((bytes: number) => void) | undefined
   /** Called with each request before its route is looked for; throws ApiError to refuse it. */
   readonly guard: (request: IncomingMessage) => void
 }
@@ -191,7 +193,7 @@ export class HttpListener {
     response: ServerResponse,
     context: { readonly signal: AbortSignal; readonly labels: { readonly listener: ListenerName; route: string } }
   ): { readonly call: HttpCall; readonly run: () => Promise<void> } {
-    const { clock, metrics, guard } = this.#components
+    const { clock, metrics, guard, onSent } = this.#components
     const url = request.url ?? ''
     const queryAt = url.indexOf('?')
     const path = queryAt === -1 ? url : url.slice(0, queryAt)
@@ -205,7 +207,10 @@ export class HttpListener {
         signal: context.signal,
         write: { clock, deadlineMs: this.#options.writeDeadlineMs, signal: context.signal },
         body: { clock, deadlineMs: this.#options.bodyDeadlineMs },
-        onBytes: (bytes) => metrics.responseBytes.inc(context.labels, bytes)
+        onBytes: (bytes) => {
+          metrics.responseBytes.inc(context.labels, bytes)
+          onSent?.(bytes)
+        }
       },
       {
         params: 'route' in match ? match.params : {},

@@ -13,6 +13,8 @@ export interface ListenerComponents {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: ApiMetrics
+  /** Called with the bytes of each piece of an answer, before it is written. */
+  readonly onSent?: (bytes: number) => void
 }
 
 export interface TcpListenerOptions extends HttpLimits, ListenAddress {

@@ -3,6 +3,7 @@ import type { Clock } from '../../util/index.ts'
 import type { CidForm, WantEntry } from '../message/types.ts'
 import type { ServerOptions } from '../options.ts'
 import { TokenBucket } from '../token-bucket.ts'
+import { RecentlySent } from './recently-sent.ts'
 
 /** Blocks remembered as sent, per peer; older ones may be had again for nothing. */
 const RECENT = 4096
@@ -86,7 +87,7 @@ export class PeerLedger {
   readonly entryBucket: TokenBucket
   readonly #clock: Clock
   readonly #options: ServerOptions
-  readonly #recent = new Map<DigestKey, number>()
+  readonly #recent = new RecentlySent({ forMs: RECENT_MS, most: RECENT })
   readonly #repeatBucket: TokenBucket
   /** Deficit round robin's account, bytes. */
   deficit = 0
@@ -176,12 +177,9 @@ export class PeerLedger {
 
   /** To be called while the want is still there. */
   noteSent(key: DigestKey): Served {
-    const repeated = this.#recent.delete(key)
-    this.#recent.set(key, this.#clock.now())
-    for (const [oldest, at] of this.#recent) {
-      if (this.#recent.size <= RECENT && this.#clock.now() - at < RECENT_MS) break
-      this.#recent.delete(oldest)
-    }
+    const now = this.#clock.now()
+    const repeated = this.#recent.at(key, now) !== undefined
+    this.#recent.note(key, now)
     return { ...this.#waited(key), peer: this.peer, repeated }
   }
 
@@ -195,10 +193,10 @@ export class PeerLedger {
    * `paid` or `refused` (asked again later, and the bucket did or did not hold its bytes).
    */
   repeat(key: DigestKey, bytes: number, rttMs: number | undefined): 'fresh' | 'crossing' | 'paid' | 'refused' {
-    const at = this.#recent.get(key)
+    const now = this.#clock.now()
+    const at = this.#recent.at(key, now)
     if (at === undefined) return 'fresh'
-    const age = this.#clock.now() - at
-    if (age > RECENT_MS) return 'fresh'
+    const age = now - at
     if (age < Math.max(this.#options.repeatWindowMs, 4 * (rttMs ?? 0))) return 'crossing'
     return this.#repeatBucket.tryTake(bytes) ? 'paid' : 'refused'
   }

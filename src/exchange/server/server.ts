@@ -103,7 +103,7 @@ export class ExchangeServer {
     return this.#peers.get(peer)?.ledger
   }
 
-  /** How long blocks have been on their way to the peer without a break, ms. */
+  /** How long blocks have been on their way to the peer without a break, or will be at its pace, ms: the longer of both. */
   busyMs(peer: PeerIdText): number {
     return this.#peers.get(peer)?.writer.busyMs ?? 0
   }
@@ -115,7 +115,7 @@ export class ExchangeServer {
   connected(peer: PeerIdText, link: ServerLink): void {
     const { clock, wheel } = this.#components
     const ledger = new PeerLedger(peer, clock, this.#options)
-    const writer = new BlockWriter({ link, inFlight: this.#inFlight, wheel }, this.#options, {
+    const writer = new BlockWriter({ link, inFlight: this.#inFlight, clock, wheel }, this.#options, {
       stalled: () => this.#onStall(peer),
       yielded: () => this.#turnSoon()
     })

@@ -1,9 +1,10 @@
-import type { TimerWheel, WheelTimer } from '../../util/index.ts'
+import type { Clock, TimerWheel, WheelTimer } from '../../util/index.ts'
 import type { Blob, DigestKey } from '../../model/index.ts'
 import { encodeBlocks } from '../message/encoder.ts'
 import type { CidForm } from '../message/types.ts'
 import type { ServerOptions } from '../options.ts'
 import type { InFlight } from './in-flight.ts'
+import { TakePace } from './take-pace.ts'
 
 /** What a writer needs of the link to its peer. */
 export interface DataLink {
@@ -40,9 +41,11 @@ export interface WriterEvents {
 export class BlockWriter {
   readonly #link: DataLink
   readonly #inFlight: InFlight
+  readonly #clock: Clock
   readonly #wheel: TimerWheel
   readonly #options: ServerOptions
   readonly #events: WriterEvents
+  readonly #pace = new TakePace()
   #pending: Pending[] = []
   #queued = 0
   #slowTimer: WheelTimer | undefined
@@ -52,12 +55,13 @@ export class BlockWriter {
   #busySince: number | undefined
 
   constructor(
-    components: { link: DataLink; inFlight: InFlight; wheel: TimerWheel },
+    components: { link: DataLink; inFlight: InFlight; clock: Clock; wheel: TimerWheel },
     options: ServerOptions,
     events: WriterEvents
   ) {
     this.#link = components.link
     this.#inFlight = components.inFlight
+    this.#clock = components.clock
     this.#wheel = components.wheel
     this.#options = options
     this.#events = events
@@ -68,9 +72,10 @@ export class BlockWriter {
     return this.#slowTimer !== undefined
   }
 
-  /** Its stream has not been empty for so long, ms: the peer takes less than it asks for. */
+  /** Its stream has not been empty for so long, or what has left will take so long to arrive, ms: the peer takes less than it asks for. */
   get busyMs(): number {
-    return this.#busySince === undefined ? 0 : this.#wheel.now() - this.#busySince
+    const busyMs = this.#busySince === undefined ? 0 : this.#wheel.now() - this.#busySince
+    return Math.max(busyMs, this.#pace.aheadMs(this.#clock.now(), this.#left))
   }
 
   /** True when the next block may be loaded; otherwise the stream is being opened, or full. */
@@ -84,6 +89,7 @@ export class BlockWriter {
 
   /** Sends held blocks as one message; false (and all released) when the stream is gone. */
   write(blocks: readonly Outgoing[]): boolean {
+    if (this.#pending.length === 0) this.#pace.begin(this.#clock.now(), this.#left)
     const parts = encodeBlocks(blocks.map(({ blob, form }) => ({ form, bytes: blob.bytes })))
     if (!this.#link.sendData(parts)) {
       for (const { blob } of blocks) this.#inFlight.release(blob.cid.key)
@@ -106,6 +112,7 @@ export class BlockWriter {
     let done = 0
     while (done < this.#pending.length && (this.#pending[done]?.end ?? 0) <= left) done += 1
     for (const { key } of this.#pending.splice(0, done)) this.#inFlight.release(key)
+    this.#pace.taken(this.#clock.now(), left, this.#pending.length === 0)
     if (this.#pending.length > 0) return false
     this.#busySince = undefined
     this.#stallTimer?.cancel()
@@ -120,6 +127,7 @@ export class BlockWriter {
     this.#pending = []
     this.#busySince = undefined
     this.#queued = 0
+    this.#pace.reset()
     for (const { key } of pending) this.#inFlight.release(key)
     this.#stallTimer?.cancel()
     this.#stallTimer = undefined

@@ -2,6 +2,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Clock, Timer } from '../../util/index.ts'
 
 const TICK_MS = 20
+/** A driver that is busy looks late, and lets through then what was due: else the link would be the slower the busier the driver is. */
+const MOST_AT_ONCE_MS = 500
 
 /**
  * A slow link in front of a port: so many bytes a second in each direction of each connection. What does not fit stays unread, so
@@ -9,7 +11,7 @@ const TICK_MS = 20
  */
 export class Throttle {
   readonly #clock: Clock
-  readonly #share: number
+  readonly #bytesPerMs: number
   readonly #target: number
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -20,7 +22,7 @@ export class Throttle {
   ) {
     this.#clock = clock
     this.#target = options.target
-    this.#share = Math.max(1, Math.floor((options.bytesPerSecond * TICK_MS) / 1000))
+    this.#bytesPerMs = options.bytesPerSecond / 1000
     this.#server = createServer({ noDelay: true }, (near) => {
       const far = connect({ host: '127.0.0.1', port: this.#target, noDelay: true })
       this.#carry(near, far)
@@ -40,13 +42,14 @@ export class Throttle {
   }
 
   #carry(from: Socket, to: Socket): void {
-    let allowance = this.#share
+    let allowance = this.#bytesPerMs * TICK_MS
+    let lookedAt = this.#clock.now()
     let timer: Timer
     this.#sockets.add(from)
     from.pause()
     const pump = (): void => {
-      while (allowance > 0 && from.readableLength > 0) {
-        const bytes = from.read(Math.min(allowance, from.readableLength)) as Buffer | null
+      while (allowance >= 1 && from.readableLength > 0) {
+        const bytes = from.read(Math.min(Math.floor(allowance), from.readableLength)) as Buffer | null
         if (bytes === null) break
         allowance -= bytes.length
         to.write(bytes)
@@ -55,7 +58,10 @@ export class Throttle {
       if (from.readableLength === 0) from.read(0)
     }
     const tick = (): void => {
-      allowance = this.#share
+      const now = this.#clock.now()
+      // What was not used is gone, as on a link.
+      allowance = this.#bytesPerMs * Math.min(now - lookedAt, MOST_AT_ONCE_MS)
+      lookedAt = now
       pump()
       timer = this.#clock.setTimer(TICK_MS, tick)
     }

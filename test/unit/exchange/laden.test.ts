@@ -30,6 +30,40 @@ describe('a peer that is slow to take what it is sent', () => {
     serving.stop()
   })
 
+  it('is seen by its pace when buffers on the way have taken all at once', async () => {
+    const { link, want, blobs, clock, server: serving } = serverBench()
+    const bytes = 1_000_000
+    const perTick = 25_000
+    const slow = link('slow')
+    slow.hold = true
+    const send = (seed: number): void => {
+      const blob = seededBlob(seed, bytes)
+      blobs.put(blob)
+      want('slow', blob)
+    }
+    send(1)
+    send(2)
+    // The link takes a quarter of a megabyte a second until both are gone.
+    do {
+      await clock.run(clock.now() + 100)
+      slow.dataUnsentBytes = Math.max(0, slow.dataUnsentBytes - perTick)
+      serving.dataReady(peer('slow'))
+    } while (slow.dataUnsentBytes > 0 && clock.now() < 60_000)
+    assert.ok(clock.now() < 60_000)
+    await clock.run(clock.now() + 10_000)
+    assert.equal(serving.busyMs(peer('slow')), 0)
+    // Now buffers on the way swallow a blob in one piece: it is under way for four seconds all the same.
+    slow.hold = false
+    send(3)
+    await clock.run(clock.now() + 100)
+    assert.equal(slow.dataUnsentBytes, 0)
+    const busyMs = serving.busyMs(peer('slow'))
+    assert.ok(busyMs > 3_000 && busyMs < 5_000, `${busyMs} ms`)
+    await clock.run(clock.now() + 4_500)
+    assert.equal(serving.busyMs(peer('slow')), 0)
+    serving.stop()
+  })
+
   it('is asked for nothing new while another can be', () => {
     const nodes = Array.from({ length: 6 }, (_, at) => peerId(at + 1))
     const [root, ...access] = nodes
