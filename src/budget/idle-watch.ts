@@ -3,7 +3,8 @@
  *
  * What a load leaves behind (garbage that no collection was due for, blobs in caches that nobody asks for any more) stays with the
  * process until the next load. So when hardly a byte has moved for `quietMs`, `rest` is called once, and `afterRest` a look later;
- * not again before the node has worked in between.
+ * not again before the node has worked in between, or has grown all the same: whoever reads metrics and status of an idle node leaves
+ * garbage there, too little for a collection to fall due for hours.
  */
 import type { Clock, Service, Timer } from '../util/index.ts'
 import type { BudgetMetrics } from './metrics.ts'
@@ -15,6 +16,9 @@ export interface IdleOptions {
   readonly quietMs: number
   /** Bytes a second that count as hardly anything: announcements, questions and acknowledgements of an idle mesh. */
   readonly quietBytesPerSecond: number
+  /** A node that stays quiet rests again when it has grown by so many bytes, and no sooner than `againMs` later. */
+  readonly againBytes: number
+  readonly againMs: number
   /** Whether the cache of blobs is emptied too: the next who asks for one waits for the disk. */
   readonly emptiesCache: boolean
 }
@@ -23,6 +27,8 @@ export const defaultIdleOptions: IdleOptions = Object.freeze({
   everyMs: 2_500,
   quietMs: 10_000,
   quietBytesPerSecond: 16_384,
+  againBytes: 6 * 1024 * 1024,
+  againMs: 60_000,
   emptiesCache: false
 })
 
@@ -31,6 +37,8 @@ export interface IdleWatchComponents {
   readonly metrics: Pick<BudgetMetrics, 'rests'>
   /** Bytes moved since the start: received, sent, answered. */
   readonly moved: () => number
+  /** Resident bytes of the process. */
+  readonly resident: () => number
   readonly rest: () => void
   /** Called at the next look after it: what a collection finds is freed in the background. */
   readonly afterRest: () => void
@@ -44,6 +52,9 @@ export class IdleWatch implements Service {
   #moved = 0
   #quietSince = 0
   #rested: 'no' | 'just' | 'yes' = 'no'
+  #restedAt = 0
+  /** What was resident when it had rested. */
+  #least = 0
 
   constructor(components: IdleWatchComponents, options: IdleOptions) {
     this.#components = components
@@ -67,7 +78,7 @@ export class IdleWatch implements Service {
   }
 
   #look(): void {
-    const { clock, moved, metrics, rest, afterRest } = this.#components
+    const { clock, moved, resident, afterRest } = this.#components
     const { everyMs, quietMs, quietBytesPerSecond } = this.#options
     const now = clock.now()
     const bytes = moved()
@@ -75,14 +86,27 @@ export class IdleWatch implements Service {
       this.#quietSince = now
       this.#rested = 'no'
     } else if (this.#rested === 'no' && now - this.#quietSince >= quietMs) {
-      this.#rested = 'just'
-      metrics.rests.inc()
-      rest()
+      this.#rest(now)
     } else if (this.#rested === 'just') {
       this.#rested = 'yes'
       afterRest()
+      this.#least = resident()
+    } else if (this.#rested === 'yes' && this.#hasGrown(now)) {
+      this.#rest(now)
     }
     this.#moved = bytes
     this.#arm()
+  }
+
+  #rest(now: number): void {
+    this.#rested = 'just'
+    this.#restedAt = now
+    this.#components.metrics.rests.inc()
+    this.#components.rest()
+  }
+
+  #hasGrown(now: number): boolean {
+    const { againBytes, againMs } = this.#options
+    return now - this.#restedAt >= againMs && this.#components.resident() - this.#least >= againBytes
   }
 }

@@ -146,7 +146,8 @@ export function createMemory(config: Pick<NodeConfig, 'memory' | 'profile'>, com
         if (idle.emptiesCache) warehouse?.clear()
         components.collect()
       }
-      return new IdleWatch({ clock: components.clock, metrics, moved, rest, afterRest: components.trim }, idle)
+      const { clock, readResident: resident, trim: afterRest } = components
+      return new IdleWatch({ clock, metrics, moved, resident, rest, afterRest }, idle)
     }
   }
 }

@@ -191,9 +191,12 @@ export class Arena {
     return () => this.#announcements.delete(listener)
   }
 
-  /** Makes blocks at a rate until `signal` aborts. Throws LabError `ingest-failed`. */
+  /**
+   * Makes blocks at a rate until `signal` aborts, and never two of them closer: a burst with which a busy driver catches up would count as the
+   * target's being behind. Throws LabError `ingest-failed`.
+   */
   async feed(use: { readonly shape: Shape; readonly rate: number; readonly signal: AbortSignal }): Promise<void> {
-    await this.#feeder(this.#source(use.shape), use.rate).run({ signal: use.signal })
+    await this.#feeder(this.#source(use.shape), { rate: use.rate, catchUpMs: 0 }).run({ signal: use.signal })
   }
 
   /** Makes blocks as fast as the target syncs them: so many, or until `signal` aborts. */
@@ -215,7 +218,7 @@ export class Arena {
       }
     })
     const source = use.blocks === undefined ? gated : takeBlocks(gated, use.blocks)
-    await this.#feeder(source, 1_000).run({ signal: use.signal })
+    await this.#feeder(source, { rate: 1_000 }).run({ signal: use.signal })
   }
 
   /** Waits until the target has every block that was made. Throws LabError `not-ready`, or the signal's reason. */
@@ -295,11 +298,11 @@ export class Arena {
     }
   }
 
-  #feeder(source: BlockSource, rate: number): Feeder {
+  #feeder(source: BlockSource, pace: { readonly rate: number; readonly catchUpMs?: number }): Feeder {
     const { clock, ingest } = this.#components
     const targets = (): NodeProcess[] => (this.execution.answering ? [this.execution] : [])
     const onBlock = (fed: readonly FedBlock[]): void => this.#onFed(fed.at(-1))
-    return new Feeder({ clock, ingest, targets, onBlock }, { source, blockList: this.blockList, rate })
+    return new Feeder({ clock, ingest, targets, onBlock }, { source, blockList: this.blockList, ...pace })
   }
 
   #onFed(block: FedBlock | undefined): void {

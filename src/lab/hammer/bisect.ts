@@ -1,6 +1,16 @@
 /** What came of one attempt: served, or refused by a name. */
 export type Attempt = { readonly kind: 'ok' } | { readonly kind: 'rejected' | 'failed'; readonly by: string }
 
+/** A limit to be looked for. */
+export interface Probe {
+  readonly name: string
+  /** What is counted. */
+  readonly unit: string
+  readonly low: number
+  readonly high: number
+  attempt(value: number): Promise<Attempt>
+}
+
 /** Where a limit lies: the largest that was served and the smallest that was not, with what was said to that. */
 export interface Found {
   readonly largestServed: number | null

@@ -8,8 +8,8 @@ import { makeObject } from './fanout-mode.ts'
 /** A block that does not fit into sockets' buffers, so that its readers stay readers. */
 const LARGE_BYTES = 20 * 1_048_576
 
-/** Halving 65,536 takes 17 attempts at most. */
-const SPARE = 17
+/** Halving what is above a message's limit and above a block's takes 13 and 11 attempts, each of which costs a peer. */
+const SPARE = 24
 
 /** Finds each limit of a request: the largest that is served, and a clean refusal right above it. */
 export const probe: Mode = {

@@ -35,6 +35,8 @@ export interface FeederOptions {
   /** The block list that the execution nodes follow. */
   readonly blockList: string
   readonly rate: number
+  /** A feeder that was held up catches up with so many ms worth of blocks at once; 0: they are never closer than at the rate. */
+  readonly catchUpMs?: number | undefined
   /** No block begins later than so many ms after the first. */
   readonly forMs?: number | undefined
 }
@@ -63,7 +65,7 @@ export class Feeder {
    */
   async run(options: { readonly signal: AbortSignal }): Promise<void> {
     const { clock } = this.#components
-    const schedule = new OpenSchedule(clock.now(), this.#options.rate)
+    const schedule = new OpenSchedule(clock.now(), this.#options.rate, this.#options.catchUpMs)
     const startedAt = clock.now()
     for await (const block of oneAhead(this.#options.source.blocks())) {
       const waitMs = schedule.next(clock.now())

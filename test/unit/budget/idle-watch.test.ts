@@ -4,17 +4,18 @@ import { Registry } from 'prom-client'
 import { createBudgetMetrics, defaultIdleOptions, IdleWatch } from '#src/budget/index.ts'
 import { VirtualClock } from '#test/support/virtual-clock.ts'
 
-const { everyMs, quietMs, quietBytesPerSecond } = defaultIdleOptions
+const { everyMs, quietMs, quietBytesPerSecond, againBytes, againMs } = defaultIdleOptions
 
 function watched() {
   const clock = new VirtualClock()
   const register = new Registry()
-  const state = { moved: 0, rests: [] as number[], after: [] as number[] }
+  const state = { moved: 0, resident: 100 * 1024 ** 2, rests: [] as number[], after: [] as number[] }
   const watch = new IdleWatch(
     {
       clock,
       metrics: createBudgetMetrics(register),
       moved: () => state.moved,
+      resident: () => state.resident,
       rest: () => state.rests.push(clock.now()),
       afterRest: () => state.after.push(clock.now())
     },
@@ -56,6 +57,28 @@ describe('idle watch', () => {
       assert.equal(state.rests.length, rests, `${perSecond} bytes a second`)
       await watch.stop()
     }
+  })
+
+  it('rests again when it has grown though nothing moved, and leaves time between two rests', async () => {
+    const { clock, state, watch } = watched()
+    await watch.start()
+    await clock.run(quietMs + everyMs)
+    assert.deepEqual(state.rests, [quietMs])
+    state.resident += againBytes - 1
+    await clock.run(2 * againMs)
+    assert.deepEqual(state.rests, [quietMs])
+    state.resident += 1
+    await clock.run(2 * againMs + everyMs)
+    assert.deepEqual(state.rests.slice(1), [2 * againMs + everyMs])
+    // What it then takes is what it is measured against, however much that is.
+    state.resident += againBytes / 2
+    await clock.run(2 * againMs + 3 * everyMs)
+    state.resident += againBytes
+    await clock.run(3 * againMs)
+    assert.equal(state.rests.length, 2)
+    await clock.run(3 * againMs + 2 * everyMs)
+    assert.equal(state.rests.length, 3)
+    await watch.stop()
   })
 
   it('looks no more once it is stopped', async () => {

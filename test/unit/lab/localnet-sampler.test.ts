@@ -80,4 +80,13 @@ describe('an open schedule', () => {
     while (schedule.next(100_000) === 0) atOnce += 1
     assert.equal(atOnce, 9)
   })
+
+  it('never brings two events closer than at the rate when it is not to catch up', () => {
+    const schedule = new OpenSchedule(0, 4, 0)
+    assert.equal(schedule.next(0), 0)
+    assert.equal(schedule.next(10), 240)
+    assert.equal(schedule.next(850), 0)
+    assert.equal(schedule.next(850), 250)
+    assert.equal(schedule.next(1_100), 250)
+  })
 })
