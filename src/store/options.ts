@@ -39,7 +39,7 @@ export const defaultSegmentBlockstoreOptions: Omit<SegmentBlockstoreOptions, 'di
   groupBytes: 16 * MIB,
   maxPendingBytes: 256 * MIB,
   maxPendingOperations: 65_536,
-  indexEveryBytes: 32 * MIB,
+  indexEveryBytes: 64 * MIB,
   indexEveryRecords: 4_096,
   maxOpenFiles: 32
 })

@@ -117,7 +117,7 @@ export class SegmentBlockstore implements Blockstore {
     try {
       let before: Location | undefined
       for (let lookup = 0; lookup < MAX_LOOKUPS; lookup += 1) {
-        const location = await this.#ledger.locate(cid)
+        const location = this.#ledger.located(cid) ?? (await this.#ledger.locate(cid))
         if (location === undefined) return undefined
         // Where it was read in vain before, and it has not been moved since: it is damaged.
         if (before !== undefined && isSamePlace(before, location)) break

@@ -82,13 +82,20 @@ export class Ledger {
   }
 
   async locate(cid: BlobCid): Promise<Location | undefined> {
+    const known = this.located(cid)
+    if (known !== undefined) return known
     const [location] = await this.locateMany([cid])
     return location
   }
 
+  /** As `locate`, as far as it is in memory; `undefined` where the index has to be asked. */
+  located({ key }: BlobCid): Location | undefined {
+    return this.#unindexed.get(key)?.[1] ?? this.#answers.get(key)
+  }
+
   /** As `locate` for each: of thousands, a promise for each would cost more than the read. */
   async locateMany(cids: readonly BlobCid[]): Promise<(Location | undefined)[]> {
-    const found = cids.map(({ key }) => this.#unindexed.get(key)?.[1] ?? this.#answers.get(key))
+    const found = cids.map((cid) => this.located(cid))
     const asked = cids.filter(({ key }, at) => found[at] === undefined && !this.#answers.has(key))
     if (asked.length === 0) return found
     const answers = await this.#ask(asked)

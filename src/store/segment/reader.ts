@@ -56,7 +56,8 @@ export class SegmentReader {
       if (LOST.has(codeOf(error) ?? '')) return undefined
       throw error
     } finally {
-      await this.#release(handle)
+      const closing = this.#release(handle)
+      if (closing !== undefined) await closing
     }
   }
 
@@ -72,25 +73,31 @@ export class SegmentReader {
   /** Closes what nobody reads; the rest closes with its last read. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#shrink()
+    await this.#shrink(0)
   }
 
   #acquire(segment: number): Handle {
     const known = this.#handles.get(segment)
-    const path = join(this.#directory, segmentName(segment))
-    const handle = known ?? { segment, file: this.#disk.open(path, 'read'), readers: 0, forgotten: false }
+    const handle = known ?? this.#open(segment)
     handle.readers += 1
     this.#handles.delete(segment)
     this.#handles.set(segment, handle)
-    // A failed open is not kept: the next read tries again.
-    if (known === undefined) handle.file.catch(() => this.#handles.delete(segment))
     return handle
   }
 
-  async #release(handle: Handle): Promise<void> {
+  #open(segment: number): Handle {
+    const file = this.#disk.open(join(this.#directory, segmentName(segment)), 'read')
+    // A failed open is not kept: the next read tries again.
+    file.catch(() => this.#handles.delete(segment))
+    return { segment, file, readers: 0, forgotten: false }
+  }
+
+  /** What there is to close, if anything: mostly there is not, and a read has a turn less to wait. */
+  #release(handle: Handle): Promise<void> | undefined {
     handle.readers -= 1
-    if (handle.forgotten) await this.#closeUnread(handle)
-    else await this.#shrink()
+    if (handle.forgotten) return this.#closeUnread(handle)
+    const most = this.#closed ? 0 : this.#maxOpenFiles
+    return this.#handles.size > most ? this.#shrink(most) : undefined
   }
 
   async #closeUnread(handle: Handle): Promise<void> {
@@ -99,8 +106,7 @@ export class SegmentReader {
     await file?.close()
   }
 
-  async #shrink(): Promise<void> {
-    const most = this.#closed ? 0 : this.#maxOpenFiles
+  async #shrink(most: number): Promise<void> {
     const closing: Promise<void>[] = []
     for (const handle of this.#handles.values()) {
       if (this.#handles.size <= most) break

@@ -58,13 +58,15 @@ function judge(medians: ReadonlyMap<string, Figures>): { ratios: Figures; goals:
   const goals: Goal[] = []
   for (const { label } of SIZES) {
     const put = `${label}: putMBs`
-    const slower = Math.min(of('raw', `${label}: readMBs`) ?? Number.NaN, of('raw', `${label}: hashMBs`) ?? Number.NaN)
     const toRaw = of('sealsync', `${label}: putToBare`) ?? Number.NaN
     const toLevel = ratio(of('sealsync', put), of('level', put))
-    const toSlower = ratio(of('sealsync', `${label}: verifiedReadMBs`), slower)
+    const toSlower = of('sealsync', `${label}: verifiedToSlower`) ?? Number.NaN
     ratios[`${label}: put to a bare loop in the same run`] = toRaw
     ratios[`${label}: put to level`] = toLevel
+    ratios[`${label}: bare loop to level`] = ratio(of('level', `${label}: putMBs, bare loop`), of('level', put))
     ratios[`${label}: verified read to the slower of reading and hashing`] = toSlower
+    ratios[`${label}: verified read to a bare loop that reads and hashes`] =
+      of('sealsync', `${label}: verifiedToBare`) ?? Number.NaN
     goals.push(
       atLeast(`${label}: put to a bare loop in the same run`, toRaw, 0.9),
       atLeast(`${label}: put to level`, toLevel, 5),
