@@ -41,6 +41,7 @@ const COSTS: Readonly<Record<string, string>> = {
   'database.maxOpenFiles': 'the same of a large index',
   'p2p.maxStreamWindowBytes': 'a stream carries 20 MB/s over 50 ms',
   'p2p.maxReadBufferBytes': 'streams pause sooner',
+  'p2p.writePieceBytes': 'four times as many writes of what is sent over TLS',
   'api.metrics.maxConnections': 'fewer scrapers',
   'api.metrics.maxInFlight': 'the same',
   'api.metrics.maxScrapes': 'the same',

@@ -31,14 +31,17 @@ export interface RoomOptions {
   readonly feed: AnnouncementsFeedOptions
   readonly store: Omit<SegmentBlockstoreOptions, 'directory'>
   readonly database: DatabaseOptions
-  readonly host: Pick<HostOptions, 'maxStreamWindowBytes' | 'maxReadBufferBytes' | 'maxInboundStreams'>
+  readonly host: Pick<
+    HostOptions,
+    'maxStreamWindowBytes' | 'maxReadBufferBytes' | 'writePieceBytes' | 'maxInboundStreams'
+  >
   readonly api: ApiOptions
   readonly idle: IdleOptions
 }
 
 const MIB = 1024 ** 2
 
-const { maxStreamWindowBytes, maxReadBufferBytes, maxInboundStreams } = defaultHostOptions
+const { maxStreamWindowBytes, maxReadBufferBytes, writePieceBytes, maxInboundStreams } = defaultHostOptions
 
 const standard: RoomOptions = {
   exchange: {},
@@ -47,7 +50,7 @@ const standard: RoomOptions = {
   feed: defaultAnnouncementsFeedOptions,
   store: defaultSegmentBlockstoreOptions,
   database: defaultDatabaseOptions,
-  host: { maxStreamWindowBytes, maxReadBufferBytes, maxInboundStreams },
+  host: { maxStreamWindowBytes, maxReadBufferBytes, writePieceBytes, maxInboundStreams },
   api: defaultApiOptions,
   idle: defaultIdleOptions
 }
@@ -90,7 +93,7 @@ const nano: RoomOptions = {
     maxOpenFiles: 16
   },
   database: { ...defaultDatabaseOptions, cacheBytes: 2 * MIB, writeBufferBytes: 1 * MIB, maxOpenFiles: 64 },
-  host: { maxStreamWindowBytes: 1 * MIB, maxReadBufferBytes: 2 * MIB, maxInboundStreams },
+  host: { maxStreamWindowBytes: 1 * MIB, maxReadBufferBytes: 2 * MIB, writePieceBytes: MIB / 32, maxInboundStreams },
   api: {
     ...defaultApiOptions,
     metrics: { ...defaultApiOptions.metrics, maxConnections: 16, maxInFlight: 8, maxScrapes: 2 },

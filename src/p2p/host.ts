@@ -29,7 +29,7 @@ import { type NetworkKey, peerIdOf } from './network-key.ts'
 import type { ObserverKey } from './observer-key.ts'
 import { rememberProtocols } from './known-protocols.ts'
 import { withLimitedHandshakes } from './negotiation.ts'
-import { type HostOptions, type Security, validateHostOptions } from './options.ts'
+import { type HostOptions, validateHostOptions } from './options.ts'
 import { type PeerEvent, PeerManager } from './peer-manager.ts'
 import type { Libp2pServices } from './routing/dht.ts'
 import { socketNoise } from './security/noise.ts'
@@ -93,7 +93,7 @@ export async function createHost(components: HostComponents, options: HostOption
     nodeInfo: { name: 'sealsync', version: options.version, userAgent: `sealsync/${options.version}` },
     addresses: { listen: [toMultiaddrText(options.listen)] },
     transports: [tcp()],
-    connectionEncrypters: encrypters(options.security),
+    connectionEncrypters: encrypters(options),
     streamMuxers: [muxers.factory],
     connectionGater: withLimitedHandshakes(gater),
     connectionMonitor: { enabled: false },
@@ -236,8 +236,10 @@ export class Host implements Service {
   }
 }
 
-const encrypters = (security: Security): NonNullable<Libp2pOptions['connectionEncrypters']> =>
-  ({ both: [socketTls(), socketNoise()], tls: [socketTls()], noise: [socketNoise()] })[security]
+function encrypters(options: HostOptions): NonNullable<Libp2pOptions['connectionEncrypters']> {
+  const tls = socketTls(options)
+  return { both: [tls, socketNoise()], tls: [tls], noise: [socketNoise()] }[options.security]
+}
 
 /** A duplicate is closed in peace, what must go is cut. */
 async function closeConnection(connection: Connection, why: string): Promise<void> {

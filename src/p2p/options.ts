@@ -70,6 +70,11 @@ export interface HostOptions {
    * is entitled to send that much.
    */
   readonly maxReadBufferBytes: number
+  /**
+   * Bytes that a TLS connection is given at once, and the next when they have left. Node keeps two or three buffers of the length of such a
+   * write for as long as the connection lives: with 128 KiB, and 64 KiB for reading, half a megabyte of every peer that was once sent much.
+   */
+  readonly writePieceBytes: number
   /** Most streams that a peer may hold open on a connection, over all protocols. boxo opens one for each response. */
   readonly maxInboundStreams: number
   /** Streams a peer may open per second on a connection, after the burst: each costs some 0.7 ms here. */
@@ -92,6 +97,7 @@ export const defaultHostOptions: HostOptions = Object.freeze({
   maxStreamWindowBytes: 2_097_152,
   wideWindows: true,
   maxReadBufferBytes: 4_194_304,
+  writePieceBytes: 131_072,
   maxInboundStreams: 1_024,
   inboundStreamsPerSecond: 400,
   inboundStreamsBurst: 1_600,
@@ -103,6 +109,8 @@ export const defaultHostOptions: HostOptions = Object.freeze({
 
 /** yamux's initial window, bytes: a smaller maximum breaks the protocol with foreign peers. */
 const MIN_WINDOW = 262_144
+/** The longest record of TLS. */
+const MIN_PIECE = 16_384
 
 /** Throws P2pError `option-invalid` (details: `option`) and says what would break. */
 export function validateHostOptions(options: HostOptions): void {
@@ -113,6 +121,8 @@ export function validateHostOptions(options: HostOptions): void {
   if (options.maxReadBufferBytes < options.maxStreamWindowBytes) {
     fail('maxReadBufferBytes', 'below maxStreamWindowBytes a paused stream is reset under load')
   }
+  if (!(options.writePieceBytes >= MIN_PIECE))
+    fail('writePieceBytes', `below ${MIN_PIECE} a write is less than a record of TLS`)
   if (options.keepAliveTimeoutMs < 2 * options.keepAliveIntervalMs) {
     fail('keepAliveTimeoutMs', 'must be two intervals at least, or one lost answer cuts a live connection')
   }

@@ -7,14 +7,17 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { tls } from '@libp2p/tls'
 import { generateCertificate } from '@libp2p/tls/utils'
+import { defaultHostOptions } from '#src/p2p/index.ts'
 import { socketTls } from '#src/p2p/security/tls.ts'
 import { line, portOf, randomBytes, roundTrip, testEncrypters, until, withNodes } from './p2p-security-support.ts'
 
+const ourTls = () => socketTls(defaultHostOptions)
+
 describe('TLS on the socket', () => {
-  testEncrypters({ protocol: '/tls/1.0.0', ours: socketTls, library: tls })
+  testEncrypters({ protocol: '/tls/1.0.0', ours: ourTls, library: tls })
 
   test('the handshake may begin in the packet that chooses it', async () => {
-    await withNodes([socketTls()], async (host) => {
+    await withNodes([ourTls()], async (host) => {
       const key = await generateKeyPair('Ed25519')
       const port = portOf(host)
       const socket = connectTcp(port, '127.0.0.1')
@@ -39,7 +42,7 @@ describe('TLS on the socket', () => {
   })
 
   test('garbage, silence and early ends leave nothing behind', async () => {
-    await withNodes([socketTls(), tls()], async (host, honest) => {
+    await withNodes([ourTls(), tls()], async (host, honest) => {
       const port = portOf(host)
       const chosen = Buffer.from(line('/multistream/1.0.0') + line('/tls/1.0.0'))
       const sockets = Array.from({ length: 30 }, (_, index) => {

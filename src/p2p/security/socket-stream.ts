@@ -13,8 +13,6 @@ import { toMessageStream } from '@libp2p/tls/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import { TurnReader } from './turn-reader.ts'
 
-/** Bytes that are written at once: about as many as Node hands to the kernel in one call. */
-const PIECE_BYTES = 131_072
 /** What is smaller than a record is joined with what follows. */
 const RECORD_BYTES = 16_384
 
@@ -28,8 +26,11 @@ interface LibraryStream extends MessageStream {
   safeDispatchEvent(type: 'drain'): boolean
 }
 
-/** A stream of the socket's bytes; it closes the connection, and ends with it. */
-export function socketStream(connection: MessageStream, socket: TLSSocket): MessageStream {
+/** A stream of the socket's bytes, written in pieces of `writePieceBytes`; it closes the connection, and ends with it. */
+export function socketStream(
+  connection: MessageStream,
+  { socket, writePieceBytes }: { readonly socket: TLSSocket; readonly writePieceBytes: number }
+): MessageStream {
   const stream = toMessageStream(connection, socket) as LibraryStream
   const reader = new TurnReader((arrived) => stream.onData(arrived))
   socket.removeAllListeners('data')
@@ -42,7 +43,7 @@ export function socketStream(connection: MessageStream, socket: TLSSocket): Mess
     if (stream.processSendQueue()) stream.safeDispatchEvent('drain')
   })
   stream.sendData = (data) => {
-    const writer = new PieceWriter(socket)
+    const writer = new PieceWriter(socket, writePieceBytes)
     for (const bytes of data) if (!writer.write(bytes)) break
     writer.flush()
     return writer
@@ -53,20 +54,22 @@ export function socketStream(connection: MessageStream, socket: TLSSocket): Mess
 /** Writes buffers as pieces; stops when the socket is full. */
 class PieceWriter {
   readonly #socket: TLSSocket
+  readonly #pieceBytes: number
   #small: Uint8Array[] = []
   #smallBytes = 0
   sentBytes = 0
   canSendMore = true
 
-  constructor(socket: TLSSocket) {
+  constructor(socket: TLSSocket, pieceBytes: number) {
     this.#socket = socket
+    this.#pieceBytes = pieceBytes
   }
 
   /** False when no more can be taken; `sentBytes` says how much was. */
   write(bytes: Uint8Array): boolean {
     let at = 0
     while (at < bytes.length && this.canSendMore) {
-      const room = this.#smallBytes === 0 ? PIECE_BYTES : RECORD_BYTES - this.#smallBytes
+      const room = this.#smallBytes === 0 ? this.#pieceBytes : RECORD_BYTES - this.#smallBytes
       const end = Math.min(bytes.length, at + room)
       this.#take(bytes.subarray(at, end))
       at = end

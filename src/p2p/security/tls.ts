@@ -33,20 +33,27 @@ const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY
 
 type MuxerFactories = ReadonlyMap<string, StreamMuxerFactory>
 
+/** `writePieceBytes`: see `HostOptions`. */
+export interface SocketTlsOptions {
+  readonly writePieceBytes: number
+}
+
 /** Takes the place of `tls()` in `connectionEncrypters`. */
 export const socketTls =
-  () =>
+  (options: SocketTlsOptions) =>
   (components: TLSComponents): ConnectionEncrypter =>
-    new SocketTls(components)
+    new SocketTls(components, options)
 
 class SocketTls implements ConnectionEncrypter {
   readonly protocol = PROTOCOL
   readonly [serviceCapabilities] = ['@libp2p/connection-encryption']
   readonly #components: TLSComponents
+  readonly #options: SocketTlsOptions
   readonly #library: ConnectionEncrypter
 
-  constructor(components: TLSComponents) {
+  constructor(components: TLSComponents, options: SocketTlsOptions) {
     this.#components = components
+    this.#options = options
     this.#library = tls()(components)
   }
 
@@ -94,7 +101,7 @@ class SocketTls implements ConnectionEncrypter {
       const remotePeer = await handshake(secured, options)
       const streamMuxer = earlyMuxer(secured, muxers)
       return {
-        connection: socketStream(connection, secured),
+        connection: socketStream(connection, { socket: secured, ...this.#options }),
         remotePeer,
         ...(streamMuxer === undefined ? {} : { streamMuxer })
       }

@@ -196,6 +196,7 @@ test('options that would break the host are refused', () => {
     ['security', { security: 'none' as never }],
     ['maxStreamWindowBytes', { maxStreamWindowBytes: 65_536 }],
     ['maxReadBufferBytes', { maxReadBufferBytes: 1_048_576 }],
+    ['writePieceBytes', { writePieceBytes: 16_383 }],
     ['keepAliveTimeoutMs', { keepAliveTimeoutMs: 10_000 }],
     ['maxInboundStreams', { maxInboundStreams: 0 }],
     ['inboundUpgradeTimeoutMs', { inboundUpgradeTimeoutMs: 1 }],
