@@ -5,6 +5,9 @@
  * process until the next load. So when hardly a byte has moved for `quietMs`, `rest` is called once, and `afterRest` a look later;
  * not again before the node has worked in between, or has grown all the same: whoever reads metrics and status of an idle node leaves
  * garbage there, too little for a collection to fall due for hours.
+ *
+ * A node that follows a chain is never quiet. It is calm when for as long no more than a part of what moved at the height of its load does: a
+ * storm is over, and blocks go on coming. Then it collects as well, unless it has done so lately or has hardly grown since.
  */
 import type { Clock, Service, Timer } from '../util/index.ts'
 import type { BudgetMetrics } from './metrics.ts'
@@ -16,9 +19,13 @@ export interface IdleOptions {
   readonly quietMs: number
   /** Bytes a second that count as hardly anything: announcements, questions and acknowledgements of an idle mesh. */
   readonly quietBytesPerSecond: number
-  /** A node that stays quiet rests again when it has grown by so many bytes, and no sooner than `againMs` later. */
+  /** A node is calm when not more than this part of the most that has moved since its last rest moves: so many times less. */
+  readonly calmPart: number
+  /** A node rests again when it has grown by so many bytes: one that stays quiet no sooner than `againMs` later, … */
   readonly againBytes: number
   readonly againMs: number
+  /** … one that is but calm no sooner than this, since somebody waits while it collects. */
+  readonly calmAgainMs: number
   /** Whether the cache of blobs is emptied too: the next who asks for one waits for the disk. */
   readonly emptiesCache: boolean
 }
@@ -27,8 +34,10 @@ export const defaultIdleOptions: IdleOptions = Object.freeze({
   everyMs: 2_500,
   quietMs: 10_000,
   quietBytesPerSecond: 16_384,
+  calmPart: 8,
   againBytes: 6 * 1024 * 1024,
   againMs: 60_000,
+  calmAgainMs: 300_000,
   emptiesCache: false
 })
 
@@ -39,7 +48,8 @@ export interface IdleWatchComponents {
   readonly moved: () => number
   /** Resident bytes of the process. */
   readonly resident: () => number
-  readonly rest: () => void
+  /** `quiet`: nothing moves, so that nobody misses what is cached. */
+  readonly rest: (quiet: boolean) => void
   /** Called at the next look after it: what a collection finds is freed in the background. */
   readonly afterRest: () => void
 }
@@ -52,9 +62,12 @@ export class IdleWatch implements Service {
   #moved = 0
   #quietSince = 0
   #rested: 'no' | 'just' | 'yes' = 'no'
-  #restedAt = 0
+  #restedAt = Number.NEGATIVE_INFINITY
   /** What was resident when it had rested. */
   #least = 0
+  /** The most that moved between two looks since then. */
+  #busiest = 0
+  #calmSince = 0
 
   constructor(components: IdleWatchComponents, options: IdleOptions) {
     this.#components = components
@@ -64,6 +77,7 @@ export class IdleWatch implements Service {
   async start(): Promise<void> {
     this.#moved = this.#components.moved()
     this.#quietSince = this.#components.clock.now()
+    this.#calmSince = this.#quietSince
     this.#arm()
   }
 
@@ -78,35 +92,41 @@ export class IdleWatch implements Service {
   }
 
   #look(): void {
-    const { clock, moved, resident, afterRest } = this.#components
-    const { everyMs, quietMs, quietBytesPerSecond } = this.#options
+    const { clock, moved } = this.#components
+    const { everyMs, quietMs, quietBytesPerSecond, calmPart } = this.#options
     const now = clock.now()
-    const bytes = moved()
-    if (bytes - this.#moved > (quietBytesPerSecond * everyMs) / 1000) {
-      this.#quietSince = now
-      this.#rested = 'no'
-    } else if (this.#rested === 'no' && now - this.#quietSince >= quietMs) {
-      this.#rest(now)
-    } else if (this.#rested === 'just') {
-      this.#rested = 'yes'
-      afterRest()
-      this.#least = resident()
-    } else if (this.#rested === 'yes' && this.#hasGrown(now)) {
-      this.#rest(now)
-    }
-    this.#moved = bytes
+    const total = moved()
+    const bytes = total - this.#moved
+    this.#moved = total
+    const quiet = bytes <= (quietBytesPerSecond * everyMs) / 1000
+    this.#busiest = Math.max(this.#busiest, bytes)
+    if (!quiet) this.#quietSince = now
+    if (!quiet && bytes * calmPart > this.#busiest) this.#calmSince = now
+    if (this.#rested === 'just') this.#settle()
+    else if (!quiet) this.#rested = 'no'
+    if (this.#rested === 'no' && now - this.#quietSince >= quietMs) this.#rest(now, true)
+    else if (now - this.#calmSince >= quietMs && this.#hasGrown(now, quiet)) this.#rest(now, quiet)
     this.#arm()
   }
 
-  #rest(now: number): void {
+  #rest(now: number, quiet: boolean): void {
     this.#rested = 'just'
     this.#restedAt = now
     this.#components.metrics.rests.inc()
-    this.#components.rest()
+    this.#components.rest(quiet)
   }
 
-  #hasGrown(now: number): boolean {
-    const { againBytes, againMs } = this.#options
-    return now - this.#restedAt >= againMs && this.#components.resident() - this.#least >= againBytes
+  #settle(): void {
+    this.#rested = 'yes'
+    this.#busiest = 0
+    this.#components.afterRest()
+    this.#least = this.#components.resident()
+  }
+
+  #hasGrown(now: number, quiet: boolean): boolean {
+    const { againBytes, againMs, calmAgainMs } = this.#options
+    return (
+      now - this.#restedAt >= (quiet ? againMs : calmAgainMs) && this.#components.resident() - this.#least >= againBytes
+    )
   }
 }

@@ -142,8 +142,8 @@ export function createMemory(config: Pick<NodeConfig, 'memory' | 'profile'>, com
     },
     idleWatch: (moved) => {
       const { idle } = roomOptions(config.profile)
-      const rest = (): void => {
-        if (idle.emptiesCache) warehouse?.clear()
+      const rest = (quiet: boolean): void => {
+        if (quiet && idle.emptiesCache) warehouse?.clear()
         components.collect()
       }
       const { clock, readResident: resident, trim: afterRest } = components

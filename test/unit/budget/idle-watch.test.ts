@@ -4,19 +4,28 @@ import { Registry } from 'prom-client'
 import { createBudgetMetrics, defaultIdleOptions, IdleWatch } from '#src/budget/index.ts'
 import { VirtualClock } from '#test/support/virtual-clock.ts'
 
-const { everyMs, quietMs, quietBytesPerSecond, againBytes, againMs } = defaultIdleOptions
+const { everyMs, quietMs, quietBytesPerSecond, againBytes, againMs, calmAgainMs, calmPart } = defaultIdleOptions
 
 function watched() {
   const clock = new VirtualClock()
   const register = new Registry()
-  const state = { moved: 0, resident: 100 * 1024 ** 2, rests: [] as number[], after: [] as number[] }
+  const state = {
+    moved: 0,
+    resident: 100 * 1024 ** 2,
+    rests: [] as number[],
+    quiet: [] as boolean[],
+    after: [] as number[]
+  }
   const watch = new IdleWatch(
     {
       clock,
       metrics: createBudgetMetrics(register),
       moved: () => state.moved,
       resident: () => state.resident,
-      rest: () => state.rests.push(clock.now()),
+      rest: (quiet) => {
+        state.rests.push(clock.now())
+        state.quiet.push(quiet)
+      },
       afterRest: () => state.after.push(clock.now())
     },
     defaultIdleOptions
@@ -78,6 +87,43 @@ describe('idle watch', () => {
     assert.equal(state.rests.length, 2)
     await clock.run(3 * againMs + 2 * everyMs)
     assert.equal(state.rests.length, 3)
+    await watch.stop()
+  })
+
+  it('collects once when a storm is over and blocks go on coming', async () => {
+    const { clock, state, watch } = watched()
+    await watch.start()
+    const moving = async (looks: number, bytes: number): Promise<void> => {
+      for (let at = 0; at < looks; at += 1) {
+        state.moved += bytes
+        await clock.run(clock.now() + everyMs)
+      }
+    }
+    const chain = 2 * quietBytesPerSecond * (everyMs / 1000)
+    await moving(100, chain)
+    assert.deepEqual(state.rests, [])
+    await moving(20, calmPart * chain)
+    const over = clock.now()
+    await moving(3, chain)
+    await moving(1, chain + 1)
+    await moving(quietMs / everyMs - 1, chain)
+    assert.deepEqual(state.rests, [])
+    await moving(100, chain)
+    assert.deepEqual(state.rests, [over + 4 * everyMs + quietMs])
+    assert.deepEqual(state.quiet, [false])
+    assert.equal(state.after.length, 1)
+    // A storm that leaves nothing behind, one that does, and one too soon after it.
+    const looks = calmAgainMs / everyMs
+    await moving(20, calmPart * chain)
+    await moving(looks, chain)
+    assert.equal(state.rests.length, 1)
+    state.resident += againBytes
+    for (const rests of [2, 2]) {
+      await moving(20, calmPart * chain)
+      state.resident += againBytes
+      await moving(looks / 4, chain)
+      assert.equal(state.rests.length, rests)
+    }
     await watch.stop()
   })
 
