@@ -163,9 +163,10 @@ export class ExchangeService implements Exchange {
   createSession(options: ExchangeSessionOptions): ExchangeSession {
     const origins = options.origins ?? []
     const hot = options.temperature === 'hot'
-    const session = {}
+    const common = { hot, origins, session: {} }
     return {
-      fetch: (cid, { signal }) => this.client.fetch({ cid, hot, origins, session, signal })
+      fetch: (cid, { signal }) => this.client.fetch({ ...common, cid, signal, take: (blob) => blob }),
+      fetchInto: (cid, { signal, take }) => this.client.fetch({ ...common, cid, signal, take })
     }
   }
 

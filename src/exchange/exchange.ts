@@ -29,6 +29,17 @@ export interface ExchangeSession {
    * ExchangeError `stopped`. Any number may wait for the same blob; the last waiter that aborts cancels the want.
    */
   fetch(cid: BlobCid, options: { readonly signal: AbortSignal }): Promise<Blob>
+  /**
+   * As `fetch`, but gives the blob to `take` in the turn in which it was verified, and resolves with what that returns; rejects with
+   * what it throws.
+   *
+   * For whoever gets many: a promise that was waited for is old, and what it was resolved with stays in memory until V8's next full
+   * collection, for which 64 MiB of such blobs are the cause. Given in this way, a blob that is not kept goes with the young generation.
+   */
+  fetchInto<T>(
+    cid: BlobCid,
+    options: { readonly signal: AbortSignal; readonly take: (blob: Blob) => T | PromiseLike<T> }
+  ): Promise<T>
 }
 
 /** Says who has a blob, for wants that nobody answers, and is told what this node has. A network without look-ups has none. */

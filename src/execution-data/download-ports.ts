@@ -6,8 +6,14 @@ import type { ExecutionDataMetrics } from './metrics.ts'
 
 /** One block's way to its peers; the exchange's session has this shape. */
 export interface DownloadSession {
-  /** Resolves with the verified blob, however long it takes. Rejects with the signal's reason. */
-  fetch(cid: BlobCid, options: { readonly signal: AbortSignal }): Promise<Blob>
+  /**
+   * Gives the verified blob to `take`, however long it takes to come, and resolves with what that returns. Rejects with the signal's
+   * reason.
+   */
+  fetchInto<T>(
+    cid: BlobCid,
+    options: { readonly signal: AbortSignal; readonly take: (blob: Blob) => T | PromiseLike<T> }
+  ): Promise<T>
 }
 
 export interface DownloaderComponents {

@@ -84,10 +84,11 @@ export class ExecutionDataStore {
   ): Promise<TreeCheck> {
     const { blockstore } = this.#components
     const source: TreeSource = {
-      async load(cid) {
+      async read(cid, look) {
         signal?.throwIfAborted()
         onBlob?.()
-        return (await blockstore.get(cid))?.bytes
+        const blob = await blockstore.get(cid)
+        return blob === undefined ? undefined : look(blob.bytes)
       },
       async size(cid) {
         signal?.throwIfAborted()

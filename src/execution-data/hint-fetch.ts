@@ -8,7 +8,8 @@ import type { ExecutionDataOptions } from './options.ts'
  */
 
 export interface HintPorts {
-  fetch(cid: BlobCid, signal: AbortSignal): Promise<Blob>
+  /** Gives the blob to `take`, and resolves with what that returns. */
+  fetchInto<T>(cid: BlobCid, signal: AbortSignal, take: (blob: Blob) => T): Promise<T>
   /** What the store has is not fetched; the walk will find it there. */
   has(cid: BlobCid): Promise<boolean>
   /** False while nothing new is to begin. Call `pump` when that changes. */
@@ -26,9 +27,12 @@ export interface HintLeftovers {
 
 interface Flight {
   readonly controller: AbortController
-  readonly blob: Promise<Blob | undefined>
-  /** Bytes that arrived and are not claimed yet. */
-  held: number | undefined
+  /** Whether the blob came. It goes through no promise, which would keep it. */
+  landed: Promise<boolean>
+  /** Arrived, and not claimed yet. */
+  blob: Blob | undefined
+  /** Of whoever claimed it. */
+  take: ((blob: Blob) => void) | undefined
 }
 
 type HintOptions = Pick<ExecutionDataOptions, 'maxHintFetches' | 'maxUnconfirmedBytes'>
@@ -69,21 +73,26 @@ export class HintFetch {
   }
 
   /**
-   * The tree has this CID. Gives what the hint's fetch of it comes to (`undefined` when it comes to nothing), or `undefined`
-   * when there is none: then the caller fetches, and the hint will not.
+   * The tree has this CID. `take` is given what the hint's fetch of it brings, now or when it comes, and the promise says whether it
+   * came; `undefined` when there is no such fetch: then the caller fetches, and the hint will not.
    */
-  claim(cid: BlobCid): Promise<Blob | undefined> | undefined {
+  claim(cid: BlobCid, take: (blob: Blob) => void): Promise<boolean> | undefined {
     this.#claimed.add(cid.key)
     const flight = this.#flights.get(cid.key)
     if (flight === undefined) return undefined
     this.#flights.delete(cid.key)
-    this.#heldBytes -= flight.held ?? 0
-    if (flight.held === undefined) {
+    const { blob } = flight
+    if (blob === undefined) {
+      flight.take = take
       this.#handedOver.add(flight.controller)
-      void flight.blob.then(() => this.#handedOver.delete(flight.controller))
+      void flight.landed.then(() => this.#handedOver.delete(flight.controller))
+    } else {
+      this.#heldBytes -= blob.bytes.length
+      flight.blob = undefined
+      take(blob)
     }
     this.pump()
-    return flight.blob
+    return flight.landed
   }
 
   /** The tree is known, or given up: ends every fetch and drops what was not claimed. */
@@ -93,6 +102,7 @@ export class HintFetch {
     this.#abortFlights()
     const arrived = this.#flights.size
     const arrivedBytes = this.#heldBytes
+    for (const flight of this.#flights.values()) flight.blob = undefined
     this.#flights.clear()
     this.#heldBytes = 0
     return { arrived, arrivedBytes, aborted: this.#aborted, givenUp: this.#givenUp }
@@ -100,34 +110,39 @@ export class HintFetch {
 
   #begin(cid: BlobCid): void {
     const controller = new AbortController()
+    const flight: Flight = { controller, landed: Promise.resolve(false), blob: undefined, take: undefined }
     // begun after this turn, so that the flight is listed before anything can land
-    const blob = Promise.resolve().then(() => this.#fly(cid, controller.signal))
-    this.#flights.set(cid.key, { controller, blob, held: undefined })
+    flight.landed = Promise.resolve().then(() => this.#fly(cid, flight))
+    this.#flights.set(cid.key, flight)
   }
 
   /** Fails silently: the walk fetches again what it needs and meets the failure itself. */
-  async #fly(cid: BlobCid, signal: AbortSignal): Promise<Blob | undefined> {
+  async #fly(cid: BlobCid, flight: Flight): Promise<boolean> {
+    const { signal } = flight.controller
     try {
-      if (await this.#ports.has(cid)) return this.#land(cid, undefined)
-      if (signal.aborted) return undefined
-      return this.#land(cid, await this.#ports.fetch(cid, signal))
+      if (await this.#ports.has(cid)) return this.#lost(cid, flight)
+      if (signal.aborted) return false
+      return await this.#ports.fetchInto(cid, signal, (blob) => this.#land(cid, { flight, blob }))
     } catch {
-      return this.#land(cid, undefined)
+      return this.#lost(cid, flight)
     }
   }
 
-  #land(cid: BlobCid, blob: Blob | undefined): Blob | undefined {
-    const flight = this.#flights.get(cid.key)
-    if (flight === undefined) return blob
-    if (blob === undefined) {
-      this.#flights.delete(cid.key)
-      this.pump()
-      return undefined
-    }
-    flight.held = blob.bytes.length
+  #land(cid: BlobCid, { flight, blob }: { readonly flight: Flight; readonly blob: Blob }): boolean {
+    if (flight.take !== undefined) flight.take(blob)
+    if (this.#flights.get(cid.key) !== flight) return flight.take !== undefined
+    flight.blob = blob
     this.#heldBytes += blob.bytes.length
     if (this.#heldBytes > this.#options.maxUnconfirmedBytes) this.#giveUp()
-    return blob
+    return true
+  }
+
+  #lost(cid: BlobCid, flight: Flight): false {
+    if (this.#flights.get(cid.key) === flight) {
+      this.#flights.delete(cid.key)
+      this.pump()
+    }
+    return false
   }
 
   /** What has arrived may still be claimed. */
@@ -140,7 +155,7 @@ export class HintFetch {
   /** Ends what has not arrived. */
   #abortFlights(): void {
     for (const [key, flight] of this.#flights) {
-      if (flight.held !== undefined) continue
+      if (flight.blob !== undefined) continue
       this.#flights.delete(key)
       this.#aborted += 1
       flight.controller.abort()

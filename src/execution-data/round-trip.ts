@@ -189,8 +189,11 @@ export async function openBlock(
 
 /** A tree of which every blob is asked for, so that the first that is missing ends the walk. */
 function wholeTree(source: BlobSource): TreeSource {
-  const load = async (cid: BlobCid): Promise<Uint8Array> => (await getBlob(source, cid)).bytes
-  return { load, size: async (cid) => (await load(cid)).length, abandon: () => undefined }
+  return {
+    read: async (cid, look) => look((await getBlob(source, cid)).bytes),
+    size: async (cid) => (await getBlob(source, cid)).bytes.length,
+    abandon: () => undefined
+  }
 }
 
 async function decodeLevel(

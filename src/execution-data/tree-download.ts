@@ -18,13 +18,29 @@ type Components = Pick<DownloaderComponents, 'blockstore' | 'onStored' | 'metric
 /** What the downloads of one node are fetching now: several that want the same blob at once do not fetch it again. */
 export type FetchRegister = Map<DigestKey, { count: number; shared: boolean }>
 
+/** A blob on its way into the store. */
+class Arrival {
+  /** Between its arrival and the moment in which the store has it. In no promise: one that was waited for would keep it. */
+  blob: Blob | undefined
+  /** Told when the store has it. */
+  readonly looks: ((bytes: Uint8Array) => void)[] = []
+  /** Its length, when the store has it. */
+  stored: Promise<number> = NEVER
+
+  readonly take = (blob: Blob): void => {
+    this.blob = blob
+  }
+}
+
+const NEVER = new Promise<never>(() => undefined)
+
 export class TreeDownload implements TreeSource {
   readonly #components: Components
   readonly #options: ExecutionDataOptions
   readonly #gate: FetchGate
   readonly #controller = new AbortController()
   /** A blob on its way, or the length of one that is in the store: bytes are not kept. */
-  readonly #taken = new Map<DigestKey, Promise<Blob> | number>()
+  readonly #taken = new Map<DigestKey, Arrival | number>()
   readonly #undurable = new Set<Promise<void>>()
   /** CIDs that another download was fetching at the same time. */
   readonly #shared = new Set<DigestKey>()
@@ -41,7 +57,7 @@ export class TreeDownload implements TreeSource {
     this.#hint = new HintFetch(
       cids,
       {
-        fetch: (cid, signal) => this.#fetch(cid, signal),
+        fetchInto: (cid, signal, take) => this.#fetch(cid, { signal, take }),
         has: (cid) => blockstore.has(cid),
         mayBegin: () => this.#gate.storeKeepsUp
       },
@@ -50,17 +66,24 @@ export class TreeDownload implements TreeSource {
     this.#hint.pump()
   }
 
-  async load(cid: BlobCid): Promise<Uint8Array> {
-    const taken = this.#taken.get(cid.key)
-    if (typeof taken !== 'number') return (await (taken ?? this.#take(cid))).bytes
+  async read<T>(cid: BlobCid, look: (bytes: Uint8Array) => T): Promise<T> {
+    const taken = this.#taken.get(cid.key) ?? this.#take(cid)
+    if (typeof taken === 'number') return this.#readStored(cid, look)
+    const seen: (() => T)[] = []
+    taken.looks.push((bytes) => seen.push(outcomeOf(() => look(bytes))))
+    await taken.stored
+    return (seen[0] as () => T)()
+  }
+
+  async #readStored<T>(cid: BlobCid, look: (bytes: Uint8Array) => T): Promise<T> {
     const blob = await this.#components.blockstore.get(cid)
-    if (blob !== undefined) return blob.bytes
+    if (blob !== undefined) return look(blob.bytes)
     throw new ExecutionDataError('blob-missing', `the store lost blob ${cid} during a download`, { details: { cid } })
   }
 
   async size(cid: BlobCid): Promise<number> {
     const taken = this.#taken.get(cid.key) ?? this.#take(cid)
-    return typeof taken === 'number' ? taken : (await taken).bytes.length
+    return typeof taken === 'number' ? taken : taken.stored
   }
 
   /** Resolves when every blob is durable. Rejects as the store does, and as soon as the download is abandoned. */
@@ -81,50 +104,63 @@ export class TreeDownload implements TreeSource {
     this.#gate.open()
   }
 
-  #take(cid: BlobCid): Promise<Blob> {
-    const taking = this.#obtain(cid)
-    this.#taken.set(cid.key, taking)
-    taking.then(
-      (blob) => this.#taken.set(cid.key, blob.bytes.length),
-      () => {}
-    )
-    return taking
+  #take(cid: BlobCid): Arrival {
+    const arrival = new Arrival()
+    this.#taken.set(cid.key, arrival)
+    arrival.stored = this.#obtain(cid, arrival)
+    // Heard by whoever waits for it.
+    arrival.stored.catch(() => undefined)
+    return arrival
   }
 
-  async #obtain(cid: BlobCid): Promise<Blob> {
+  async #obtain(cid: BlobCid, arrival: Arrival): Promise<number> {
     const { metrics } = this.#components
-    let blob = await this.#hint?.claim(cid)
-    let source = 'network'
-    if (blob === undefined) {
-      await this.#gate.enter()
-      try {
-        this.#controller.signal.throwIfAborted()
-        blob = await this.#components.blockstore.get(cid)
-        if (blob === undefined) blob = await this.#fetch(cid, this.#controller.signal)
-        else source = 'store'
-      } finally {
-        this.#gate.leave()
-      }
-    }
+    const source = await this.#bring(cid, arrival)
     this.#controller.signal.throwIfAborted()
-    if (blob.cid.key !== cid.key) {
-      throw new ExecutionDataError('blob-mismatch', `asked for ${cid}, was given ${blob.cid}`, { details: { cid } })
+    const { blob } = arrival
+    if (blob === undefined || blob.cid.key !== cid.key) {
+      throw new ExecutionDataError('blob-mismatch', `asked for ${cid}, was given ${blob?.cid}`, { details: { cid } })
     }
-    checkBlobSize(blob.bytes.length, this.#options)
+    const size = blob.bytes.length
+    checkBlobSize(size, this.#options)
     if (source === 'network') await this.#store(blob)
+    arrival.blob = undefined
+    for (const look of arrival.looks) look(blob.bytes)
+    this.#taken.set(cid.key, size)
     metrics.blobs.inc({ source })
-    metrics.blobBytes.inc({ source }, blob.bytes.length)
-    return blob
+    metrics.blobBytes.inc({ source }, size)
+    return size
   }
 
-  async #fetch(cid: BlobCid, signal: AbortSignal): Promise<Blob> {
+  async #bring(cid: BlobCid, { take }: Arrival): Promise<'network' | 'store'> {
+    if ((await this.#hint?.claim(cid, take)) === true) return 'network'
+    await this.#gate.enter()
+    try {
+      const { signal } = this.#controller
+      signal.throwIfAborted()
+      const blob = await this.#components.blockstore.get(cid)
+      if (blob === undefined) {
+        await this.#fetch(cid, { signal, take })
+        return 'network'
+      }
+      take(blob)
+      return 'store'
+    } finally {
+      this.#gate.leave()
+    }
+  }
+
+  async #fetch<T>(
+    cid: BlobCid,
+    options: { readonly signal: AbortSignal; readonly take: (blob: Blob) => T }
+  ): Promise<T> {
     const { fetching, session } = this.#components
     const entry = fetching.get(cid.key) ?? { count: 0, shared: false }
     entry.count += 1
     if (entry.count > 1) entry.shared = true
     fetching.set(cid.key, entry)
     try {
-      return await session.fetch(cid, { signal })
+      return await session.fetchInto(cid, options)
     } finally {
       entry.count -= 1
       if (entry.count === 0) fetching.delete(cid.key)
@@ -160,5 +196,17 @@ export class TreeDownload implements TreeSource {
     metrics.extraHintBytes.inc(left.arrivedBytes)
     if (known || left.givenUp) hintTrust.spent(left.arrivedBytes)
     if (left.givenUp) metrics.hintsGivenUp.inc()
+  }
+}
+
+/** Calls at once, and gives or throws later what came of it. */
+function outcomeOf<T>(call: () => T): () => T {
+  try {
+    const value = call()
+    return () => value
+  } catch (error) {
+    return () => {
+      throw error
+    }
   }
 }

@@ -17,8 +17,11 @@ import type { BlockExecutionDataRoot, CidBytes } from './types.ts'
  */
 
 export interface TreeSource {
-  /** A blob's bytes, or `undefined` when it is missing and the walk is to go on without it. */
-  load(cid: BlobCid): Promise<Uint8Array | undefined>
+  /**
+   * Gives a blob's bytes to `look` and resolves with what that returns, rejects with what it throws; `undefined` when the blob is missing
+   * and the walk is to go on without it. The bytes themselves go through no promise, which would keep them.
+   */
+  read<T>(cid: BlobCid, look: (bytes: Uint8Array) => T): Promise<T | undefined>
   /** Makes sure that a blob is there, and gives its length; `undefined` as above. */
   size(cid: BlobCid): Promise<number | undefined>
   /** The walk failed: nothing that is still being loaded is needed. */
@@ -91,6 +94,19 @@ export function holdsChunk(code: number | undefined): boolean {
   throw new ExecutionDataError('code-unexpected', what, { details: { code } })
 }
 
+/** What a level's first blob tells: its code, none when it is empty; and all of it when it belongs to a CID list. */
+interface Head {
+  readonly code: number | undefined
+  readonly listBytes: Uint8Array
+}
+
+const headOf = (bytes: Uint8Array): Head => ({
+  code: bytes[0],
+  listBytes: bytes[0] === TYPE_CODES.cidList ? bytes : NOTHING
+})
+
+const NOTHING = new Uint8Array(0)
+
 /** Most bytes that a CID takes in a list; 36 when it is of version 0. */
 const CID_WIRE_BYTES = 64
 
@@ -114,8 +130,7 @@ class TreeWalk {
     const { executionDataId } = tree
     try {
       const rootCid = this.#intern(BlobCid.fromExecutionDataId(executionDataId))
-      const bytes = await this.#load(rootCid)
-      const root = bytes === undefined ? undefined : readRootBlob(bytes, this.#options, tree.blockId)
+      const root = await this.#read(rootCid, (bytes) => readRootBlob(bytes, this.#options, tree.blockId))
       const tops = (root?.chunkIds ?? []).map((cid) => this.#intern(blobCidOf(cid)))
       const chunks = new Map<DigestKey, readonly (readonly BlobCid[])[]>()
       for (const cid of tops) chunks.set(cid.key, [])
@@ -170,11 +185,11 @@ class TreeWalk {
     let code: number | undefined
     let known = true
     for (const cid of different) {
-      const bytes = await this.#load(cid)
-      if (bytes === undefined) known = false
-      else loaded.set(cid.key, bytes)
-      if (bytes === undefined || bytes.length > 0) {
-        code = bytes?.[0]
+      const head = await this.#read(cid, headOf)
+      if (head === undefined) known = false
+      else loaded.set(cid.key, head.listBytes)
+      if (head === undefined || head.code !== undefined) {
+        code = head?.code
         break
       }
     }
@@ -208,7 +223,7 @@ class TreeWalk {
     try {
       for (const bytes of loaded.values()) hold(bytes)
       await boundedEach(rest, this.#options.parallelFetches, async (cid) => {
-        const bytes = await this.#load(cid)
+        const bytes = await this.#read(cid, (whole) => whole)
         if (bytes === undefined) return
         loaded.set(cid.key, bytes)
         hold(bytes)
@@ -220,10 +235,13 @@ class TreeWalk {
     }
   }
 
-  async #load(cid: BlobCid): Promise<Uint8Array | undefined> {
-    const bytes = await this.#source.load(cid)
-    this.#account(cid, bytes?.length)
-    return bytes
+  async #read<T>(cid: BlobCid, look: (bytes: Uint8Array) => T): Promise<T | undefined> {
+    const seen = await this.#source.read(cid, (bytes) => {
+      this.#account(cid, bytes.length)
+      return look(bytes)
+    })
+    if (seen === undefined) this.#account(cid, undefined)
+    return seen
   }
 
   #account(cid: BlobCid, size: number | undefined): void {

@@ -1,5 +1,5 @@
-import type { ExchangeSession } from '../exchange/index.ts'
-import type { Blob, BlobCid, DigestKey, Height } from '../model/index.ts'
+import type { DownloadSession } from '../execution-data/index.ts'
+import type { BlobCid, DigestKey, Height } from '../model/index.ts'
 
 /** Wanted blobs by height, for stall reports: what a download waits for is known only where it asks. */
 export class MissingBlobs {
@@ -11,18 +11,26 @@ export class MissingBlobs {
   }
 
   /** The session, with what it fetches noted under the height for as long as it takes. */
-  watch(height: Height, session: ExchangeSession): ExchangeSession {
-    return { fetch: (cid, options) => this.#fetch(height, { cid, pending: () => session.fetch(cid, options) }) }
+  watch(height: Height, session: DownloadSession): DownloadSession {
+    return {
+      fetchInto: async (cid, options) => {
+        const noted = this.#note(height, cid)
+        try {
+          return await session.fetchInto(cid, options)
+        } finally {
+          noted()
+        }
+      }
+    }
   }
 
-  async #fetch(height: Height, job: { readonly cid: BlobCid; readonly pending: () => Promise<Blob> }): Promise<Blob> {
+  /** Returns what takes the note back. */
+  #note(height: Height, cid: BlobCid): () => void {
     const waiting = this.#waiting.get(height) ?? new Map<DigestKey, BlobCid>()
     this.#waiting.set(height, waiting)
-    waiting.set(job.cid.key, job.cid)
-    try {
-      return await job.pending()
-    } finally {
-      waiting.delete(job.cid.key)
+    waiting.set(cid.key, cid)
+    return () => {
+      waiting.delete(cid.key)
       if (waiting.size === 0 && this.#waiting.get(height) === waiting) this.#waiting.delete(height)
     }
   }

@@ -16,12 +16,13 @@ import { WantTable } from './want-table.ts'
 /** What a block that nobody asked for is charged at least, bytes. */
 const LEAST_CHARGE_BYTES = 256
 
-export interface FetchRequest {
+export interface FetchRequest<T> {
   readonly cid: BlobCid
   readonly hot: boolean
   readonly origins: readonly PeerIdText[]
   readonly session: SessionToken
   readonly signal: AbortSignal
+  readonly take: (blob: Blob) => T | PromiseLike<T>
 }
 
 /**
@@ -102,8 +103,8 @@ export class ExchangeClient {
     return this.#peers.values()
   }
 
-  /** See `ExchangeSession.fetch`. */
-  fetch(request: FetchRequest): Promise<Blob> {
+  /** See `ExchangeSession.fetchInto`. */
+  fetch<T>(request: FetchRequest<T>): Promise<T> {
     const { cid, signal } = request
     if (signal.aborted) return Promise.reject(signal.reason)
     if (this.#stopped) return Promise.reject(stopped())
@@ -118,7 +119,11 @@ export class ExchangeClient {
       const waiter = {
         deliver: (blob: Blob): void => {
           signal.removeEventListener('abort', onAbort)
-          resolve(blob)
+          try {
+            resolve(request.take(blob))
+          } catch (error) {
+            reject(error)
+          }
         },
         fail: (error: Error): void => {
           signal.removeEventListener('abort', onAbort)

@@ -141,7 +141,11 @@ class HeliaExchange implements Exchange {
   }
 
   createSession({ temperature }: ExchangeSessionOptions): ExchangeSession {
-    return { fetch: (cid, { signal }) => this.#fetch(cid, { signal, hot: temperature === 'hot' }) }
+    const hot = temperature === 'hot'
+    return {
+      fetch: (cid, { signal }) => this.#fetch(cid, { signal, hot }),
+      fetchInto: async (cid, { signal, take }) => take(await this.#fetch(cid, { signal, hot }))
+    }
   }
 
   /** Helia has no word for it. */

@@ -288,9 +288,9 @@ async function want(input: WantInput, id: number): Promise<WantOutput> {
   const cids = input.cids.map(parse)
   const storedAt = cids.map(() => 0)
   const fetchOne = async (at: number): Promise<void> => {
-    const blob = await session.fetch(cids[at] as BlobCid, { signal: controller.signal })
-    await blobs.put(blob)
-    exchange.notifyNewBlobs([blob.cid])
+    const cid = cids[at] as BlobCid
+    await session.fetchInto(cid, { signal: controller.signal, take: (blob) => blobs.put(blob) })
+    exchange.notifyNewBlobs([cid])
     storedAt[at] = monotonicMs()
   }
   let next = 0

@@ -58,7 +58,14 @@ class Asker {
 
   want(): void {
     const { cid } = this.blob
-    const request = { cid, hot: false, origins: [], session: this, signal: this.#controller.signal }
+    const request = {
+      cid,
+      hot: false,
+      origins: [],
+      session: this,
+      signal: this.#controller.signal,
+      take: () => undefined
+    }
     this.client.fetch(request).catch(() => {})
   }
 

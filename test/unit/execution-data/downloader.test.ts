@@ -7,7 +7,7 @@ import type { ChunkExecutionData } from '#src/execution-data/types.ts'
 import { type Blob, blobOf, type BlockId } from '#src/model/index.ts'
 import { MemoryBlockstore } from '#src/store/index.ts'
 import { generate } from './fixtures.ts'
-import { bench, sealed, storeOf } from './support.ts'
+import { bench, sealed, sessionOf, storeOf } from './support.ts'
 
 const BLOCK_ID = 'ab'.repeat(32) as BlockId
 
@@ -100,13 +100,12 @@ describe('downloader', () => {
       [],
       { maxUnconfirmedBytes: 10_000, maxHintFetches: 16 },
       {
-        openSession: () => ({
-          async fetch(cid) {
+        openSession: () =>
+          sessionOf(async (cid) => {
             asked.push(cid.key)
             if (cid.key === slow.root.cid.key) await gate
             return all.get(cid.key) as Blob
-          }
-        })
+          })
       }
     )
     const result = download({ ...request, hint: strangers.map((blob) => blob.cid) })
@@ -276,7 +275,7 @@ describe('downloader', () => {
           [],
           {},
           {
-            openSession: () => ({ fetch: async (cid) => held.get(cid.key) ?? Promise.reject(missing) })
+            openSession: () => sessionOf(async (cid) => held.get(cid.key) ?? Promise.reject(missing))
           }
         )
         try {
@@ -306,9 +305,9 @@ describe('downloader', () => {
     await assert.rejects(failing.download(request), { code: 'disk-full' })
     assert.equal(await failing.value('downloads_total', 'outcome="failed"'), 1)
     const stopped = Object.assign(new Error('stopped'), { code: 'stopped' })
-    const ended = bench([], {}, { openSession: () => ({ fetch: () => Promise.reject(stopped) }) })
+    const ended = bench([], {}, { openSession: () => sessionOf(() => Promise.reject(stopped)) })
     await assert.rejects(ended.download({ ...request, hint: block.manifest.cids }), { code: 'stopped' })
-    const wrong = bench([], {}, { openSession: () => ({ fetch: async () => block.blobs[1] as Blob }) })
+    const wrong = bench([], {}, { openSession: () => sessionOf(async () => block.blobs[1] as Blob) })
     await assert.rejects(wrong.download(request), { code: 'blob-mismatch' })
   })
 
@@ -323,7 +322,7 @@ describe('downloader', () => {
           has: (cid) => late.blockstore.has(cid),
           put: (blob) => late.blockstore.put(blob)
         },
-        openSession: () => ({ fetch: async (cid) => block.blobs.find((blob) => blob.cid.key === cid.key) as Blob })
+        openSession: () => sessionOf(async (cid) => block.blobs.find((blob) => blob.cid.key === cid.key) as Blob)
       }
     )
     await late.blockstore.put(block.blobs[2] as Blob)

@@ -4,6 +4,7 @@ import {
   defaultExecutionDataOptions,
   Downloader,
   type DownloaderComponents,
+  type DownloadSession,
   type ExecutionDataMetrics,
   type ExecutionDataOptions,
   ExecutionDataStore,
@@ -45,6 +46,13 @@ export interface Bench {
   readonly value: (name: string, labels?: string) => Promise<number>
 }
 
+export type FetchBlob = (cid: BlobCid, options: { readonly signal: AbortSignal }) => Promise<Blob>
+
+/** A session whose blobs come from `fetch`. */
+export const sessionOf = (fetch: FetchBlob): DownloadSession => ({
+  fetchInto: async (cid, { signal, take }) => take(await fetch(cid, { signal }))
+})
+
 /** A downloader over an empty memory store, whose session gives the blobs of `peer` and never answers for others. */
 export function bench(
   peer: readonly Blob[],
@@ -57,7 +65,7 @@ export function bench(
   const held = new Map(peer.map((blob) => [blob.cid.key, blob]))
   const fetched: Fetched[] = []
   const stored: BlobCid[] = []
-  const fetch = (cid: BlobCid, { signal }: { signal: AbortSignal }): Promise<Blob> => {
+  const fetch: FetchBlob = (cid, { signal }) => {
     fetched.push({ cid, signal })
     const blob = held.get(cid.key)
     return new Promise((resolve, reject) => {
@@ -68,7 +76,7 @@ export function bench(
   }
   const downloader = new Downloader(
     {
-      openSession: () => ({ fetch }),
+      openSession: () => sessionOf(fetch),
       blockstore,
       onStored: (cid) => stored.push(cid),
       logger: silentLogger,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { DownloadSession } from '#src/execution-data/index.ts'
 import { type Blob, blobOf } from '#src/model/index.ts'
 import { MissingBlobs } from '#src/node/missing-blobs.ts'
 
@@ -10,12 +11,13 @@ describe('missing blobs', () => {
     const missing = new MissingBlobs()
     const blobs = ['a', 'b', 'c'].map((text) => blobOf(new TextEncoder().encode(text)))
     const waiting = new Map(blobs.map((blob) => [blob.cid.key, Promise.withResolvers<Blob>()]))
-    const session = {
-      fetch: (cid: Blob['cid']) => waiting.get(cid.key)?.promise ?? Promise.reject(new Error('unknown'))
+    const session: DownloadSession = {
+      fetchInto: async (cid, { take }) => take(await (waiting.get(cid.key)?.promise ?? assert.fail('unknown')))
     }
+    const options = { signal, take: (blob: Blob) => blob }
     const watched = missing.watch(7, session)
-    const fetches = blobs.map((blob) => watched.fetch(blob.cid, { signal }))
-    const other = missing.watch(8, session).fetch(blobs[0]?.cid ?? assert.fail(), { signal })
+    const fetches = blobs.map((blob) => watched.fetchInto(blob.cid, options))
+    const other = missing.watch(8, session).fetchInto(blobs[0]?.cid ?? assert.fail(), options)
     const names = (height: number) => missing.of(height).map(String)
 
     assert.deepEqual(
