@@ -32,8 +32,11 @@ export async function fetchBlob(
   const timer = parts.clock.setTimer(FETCH_LIMIT_MS, () => late.abort(new Error('late')))
   try {
     const session = peer.session(temperature)
-    const { bytes } = await session.fetch(blob.cid, { signal: AbortSignal.any([signal, late.signal]) })
-    return { kind: 'ok', bytes: bytes.length }
+    const bytes = await session.fetchInto(blob.cid, {
+      signal: AbortSignal.any([signal, late.signal]),
+      take: (taken) => taken.bytes.length
+    })
+    return { kind: 'ok', bytes }
   } catch (error) {
     if (late.signal.aborted) return { kind: 'failed', by: 'no-answer' }
     throw error

@@ -57,16 +57,12 @@ class Asker {
   }
 
   want(): void {
+    this.wantInto(() => undefined).catch(() => {})
+  }
+
+  wantInto<T>(take: (blob: Blob) => T | PromiseLike<T>): Promise<T> {
     const { cid } = this.blob
-    const request = {
-      cid,
-      hot: false,
-      origins: [],
-      session: this,
-      signal: this.#controller.signal,
-      take: () => undefined
-    }
-    this.client.fetch(request).catch(() => {})
+    return this.client.fetch({ cid, hot: false, origins: [], session: this, signal: this.#controller.signal, take })
   }
 
   giveUp(): void {
@@ -174,4 +170,31 @@ test('peers are counted by the strikes they have, and a delivery wipes them out'
   assert.equal(asker.client.peersByStrikes()['4+'], 1)
   asker.client.peer(first!)?.delivered(100, 0)
   assert.deepEqual(asker.client.peersByStrikes(), { '0': 2, '1': 1, '2-3': 0, '4+': 0 })
+})
+
+describe('a blob that has come', () => {
+  test('is given to all who take it before anything else happens, and each gets what its own take made of it', async () => {
+    const asker = new Asker()
+    const [peer] = asker.connect(1)
+    const taken: string[] = []
+    const length = asker.wantInto(({ bytes }) => {
+      taken.push('length')
+      return bytes.length
+    })
+    const failed = asker.wantInto(() => {
+      taken.push('failed')
+      throw new Error('no room')
+    })
+    const key = asker.wantInto(({ cid }) => {
+      taken.push('key')
+      return Promise.resolve(cid.key)
+    })
+    await asker.said()
+    asker.delivers(peer!)
+    assert.deepEqual(taken, ['length', 'failed', 'key'])
+    assert.equal(await length, 100)
+    await assert.rejects(failed, /no room/)
+    assert.equal(await key, asker.blob.cid.key)
+    assert.equal(asker.client.liveWants, 0)
+  })
 })
