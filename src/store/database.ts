@@ -1,5 +1,5 @@
 import { Level } from 'level'
-import { concatBytes } from '../util/index.ts'
+import { type Clock, concatBytes, systemClock } from '../util/index.ts'
 import { StoreError, toStoreError } from './errors.ts'
 import { type LevelStats, parseLevelStats } from './level-stats.ts'
 import type { KeyRange, KeyValueOperation, KeyValueSpace } from './key-value.ts'
@@ -25,6 +25,12 @@ export const defaultDatabaseOptions: DatabaseOptions = Object.freeze({
 type Bytes = Uint8Array
 /** Entries of one read, or 16 KiB of them: a promise for each would cost more than reading it. */
 const ENTRIES = 256
+/** Keys that are read at once without leaving the thread: a quarter of a millisecond. */
+const READ_HERE = 64
+/** A read that takes longer waited for the disk, ms. */
+const SLOW_READ_MS = 1
+/** Reads that go to other threads after a slow one. */
+const READS_APART = 256
 const SPACE_NAME = /^[a-z][a-z-]{0,31}$/
 
 /**
@@ -35,6 +41,7 @@ const SPACE_NAME = /^[a-z][a-z-]{0,31}$/
 export class Database {
   readonly path: string
   readonly #level: Level<Bytes, Bytes>
+  readonly #pace = new ReadPace(systemClock)
 
   private constructor(path: string, level: Level<Bytes, Bytes>) {
     this.path = path
@@ -64,7 +71,7 @@ export class Database {
   /** The part of the database under this name: lower-case letters and hyphens, at most 32. */
   space(name: string): KeyValueSpace {
     if (!SPACE_NAME.test(name)) throw new RangeError(`not a name for a key-value space: ${name}`)
-    return new LevelSpace(this.#level, name)
+    return new LevelSpace(this.#level, this.#pace, name)
   }
 
   /** What the database says of itself; `undefined` while it is not open. Answered from memory. */
@@ -90,14 +97,45 @@ function openError(error: unknown, path: string): StoreError {
   return typed
 }
 
+/** Whether the database answers from memory just now. */
+class ReadPace {
+  readonly #clock: Pick<Clock, 'now'>
+  #apart = 0
+  #since = 0
+
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock
+  }
+
+  /** Whether a read may be made in this thread; its time begins. */
+  isQuick(): boolean {
+    this.#apart -= 1
+    if (this.#apart >= 0) return false
+    this.#apart = 0
+    this.#since = this.#clock.now()
+    return true
+  }
+
+  /** To be asked after each key: whether it took too long. The next key's time begins. */
+  isSlow(): boolean {
+    const now = this.#clock.now()
+    const slow = now - this.#since > SLOW_READ_MS
+    this.#since = now
+    if (slow) this.#apart = READS_APART
+    return slow
+  }
+}
+
 class LevelSpace implements KeyValueSpace {
   readonly #level: Level<Bytes, Bytes>
+  readonly #pace: ReadPace
   readonly #name: string
   readonly #prefix: Bytes
   readonly #end: Bytes
 
-  constructor(level: Level<Bytes, Bytes>, name: string) {
+  constructor(level: Level<Bytes, Bytes>, pace: ReadPace, name: string) {
     this.#level = level
+    this.#pace = pace
     this.#name = name
     this.#prefix = Buffer.from(`${name}\u0000`, 'latin1')
     this.#end = Buffer.from(`${name}\u0001`, 'latin1')
@@ -111,9 +149,20 @@ class LevelSpace implements KeyValueSpace {
     }
   }
 
+  /**
+   * A few keys are read here and now, some 4 µs each: a read in another thread takes ten times the CPU of that and waits for its turn there.
+   * Tables are mapped, so most reads come from memory; as soon as one does not, the disk is waited for in other threads for a while.
+   */
   async getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
+    const full = this.#fullKeys(keys)
     try {
-      return await this.#level.getMany(this.#fullKeys(keys))
+      if (keys.length > READ_HERE || !this.#pace.isQuick()) return await this.#level.getMany(full)
+      const values: (Bytes | undefined)[] = []
+      for (const key of full) {
+        values.push(this.#level.getSync(key))
+        if (this.#pace.isSlow()) return [...values, ...(await this.#level.getMany(full.slice(values.length)))]
+      }
+      return values
     } catch (error) {
       throw toStoreError(error, `cannot read from the database (${this.#name})`)
     }
