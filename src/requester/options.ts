@@ -88,8 +88,8 @@ export const defaultRequesterOptions: RequesterOptions = Object.freeze({
   maxInFlightBytes: 32 * MIB,
   // 16,384 × 300 bytes are 5 MiB.
   maxHintCids: 16_384,
-  // A block without a hint takes three round trips: at 30 ms these are some 700 blocks a second. Bytes have a bound of their own.
-  concurrency: 64,
+  // A block without a hint takes three round trips: at 30 ms these are some 1,700 blocks a second. Bytes have a bound of their own.
+  concurrency: 160,
   // Some MiB of a chain as busy as it has ever been; four heights a round trip keep up with any.
   lowestHeights: 4,
   hotHeights: 64,

@@ -1,5 +1,5 @@
 import type { PeerIdText } from '../../model/index.ts'
-import { backoffMs } from '../../util/index.ts'
+import { backoffMs, type Timer } from '../../util/index.ts'
 import type { HaveOutcome, WantOutcome } from '../metrics.ts'
 import type { ClientOptions } from '../options.ts'
 import { AckFloor } from './ack-clock.ts'
@@ -22,6 +22,10 @@ const HAVE_OUTCOMES: Partial<Readonly<Record<WantOutcome, HaveOutcome>>> = {
 }
 /** Quiet peers are found out with this share of `aliveEveryMs` at the most beside it. */
 const LOOKS_PER_QUESTION = 4
+/** Cold wants are gathered while so many are under way: with fewer, a peer could run dry meanwhile. */
+const GATHER_FROM = 32
+/** A want of more than this is worth a message of its own, bytes. */
+const LARGE_BYTES = 65_536
 /** A struck peer keeps wants that are younger: their answer may be on its way. */
 const YOUNG_MS = 600
 
@@ -40,7 +44,11 @@ export class Asking {
   readonly #ackFloor = new AckFloor()
   /** Mean length of the blocks that came, bytes: what a blob is taken to have before it comes. */
   sizeEstimate: number
+  /** The share of blocks above `LARGE_BYTES`, of those that came lately. */
+  #largeShare = 1
   #pumpSet = false
+  #pumpedAt = Number.NEGATIVE_INFINITY
+  #gathering: Timer | undefined
   #stopped = false
 
   constructor(
@@ -66,6 +74,7 @@ export class Asking {
   /** Nobody is asked any more. */
   stop(): void {
     this.#stopped = true
+    this.#gathering?.cancel()
   }
 
   /** The wants that a peer owes an answer to. */
@@ -78,9 +87,25 @@ export class Asking {
     return wants
   }
 
-  /** Chooses peers for the pending wants at the end of this turn, all of a batch in order. */
-  pumpSoon(): void {
+  /** The length of a block that came, bytes. */
+  sized(bytes: number): void {
+    this.sizeEstimate += (bytes - this.sizeEstimate) / 16
+    this.#largeShare += ((bytes > LARGE_BYTES ? 1 : 0) - this.#largeShare) / 16
+  }
+
+  /**
+   * Chooses peers for the pending wants at the end of this turn, all of a batch in order. Where many small blobs are caught up, cold wants
+   * wait for one another: what is wanted, sent and stored together costs far less than one by one.
+   */
+  pumpSoon(hot: boolean): void {
     if (this.#pumpSet || this.#stopped) return
+    const { clock } = this.#components
+    const gathers = !hot && this.#largeShare < 0.5 && this.#table.live >= GATHER_FROM
+    const left = gathers ? this.#pumpedAt + this.#options.gatherMs - clock.now() : 0
+    if (left > 0) {
+      this.#gathering ??= clock.setTimer(left, () => this.#pump())
+      return
+    }
     this.#pumpSet = true
     queueMicrotask(() => {
       this.#pumpSet = false
@@ -89,7 +114,11 @@ export class Asking {
   }
 
   #pump(): void {
+    if (this.#stopped) return
     const now = this.#components.clock.now()
+    this.#gathering?.cancel()
+    this.#gathering = undefined
+    this.#pumpedAt = now
     let busy = 0
     for (const want of this.#table.pending()) {
       if (want.hot && now - want.createdAt > this.#options.hotForMs) want.hot = false
@@ -137,7 +166,7 @@ export class Asking {
     want.since = wheel.now() + delay
     want.timer = wheel.schedule(delay, () => {
       this.setPending(want)
-      this.pumpSoon()
+      this.pumpSoon(want.hot)
     })
   }
 
@@ -230,7 +259,7 @@ export class Asking {
   moveOn(want: Want, outcome: WantOutcome, cancel: boolean): void {
     this.release(want, outcome, cancel)
     this.setPending(want)
-    this.pumpSoon()
+    this.pumpSoon(want.hot)
   }
 
   /** Ends the ask, if there is one, with an outcome. */

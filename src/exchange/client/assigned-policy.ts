@@ -41,15 +41,15 @@ export class AssignedPolicy implements Policy {
     this.#asking = new Asking(components, options, { ...state, choice: this.#choice, prober: this.#prober })
   }
 
-  wanted(): void {
-    this.#asking.pumpSoon()
+  wanted(want: Want): void {
+    this.#asking.pumpSoon(want.hot)
   }
 
   connected(state: PeerState): void {
     for (const want of this.#table.values()) want.tried.delete(state.peer)
     for (const want of this.#table.resting()) this.#asking.setPending(want)
     if (this.#choice.knows(state.peer)) this.#prober.ask(state)
-    this.#asking.pumpSoon()
+    this.#asking.pumpSoon(true)
   }
 
   disconnected(state: PeerState): void {
@@ -88,7 +88,7 @@ export class AssignedPolicy implements Policy {
       const want = this.#table.get(key)
       if (want?.owner === state.peer) this.#onAnswer(want, state, have)
     }
-    this.#asking.pumpSoon()
+    this.#asking.pumpSoon(false)
   }
 
   windingDown(state: PeerState): void {
@@ -110,12 +110,12 @@ export class AssignedPolicy implements Policy {
       if (state !== undefined) this.#asking.strike(state, 'undelivered')
     }
     this.#asking.release(want, 'delivered', want.owner !== from?.peer || want.askedAgain)
-    this.#asking.pumpSoon()
+    this.#asking.pumpSoon(false)
   }
 
   abandoned(want: Want): void {
     this.#asking.release(want, 'aborted', true)
-    this.#asking.pumpSoon()
+    this.#asking.pumpSoon(false)
   }
 
   /** All that this peer owes is asked elsewhere. */
@@ -130,7 +130,7 @@ export class AssignedPolicy implements Policy {
   }
 
   sized(bytes: number): void {
-    this.#asking.sizeEstimate += (bytes - this.#asking.sizeEstimate) / 16
+    this.#asking.sized(bytes)
   }
 
   nextTryMs(want: Want): number | undefined {

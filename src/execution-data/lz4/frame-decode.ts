@@ -15,7 +15,10 @@ import { xxh32 } from './xxh32.ts'
  * failure: the reader of the content needs it only when it runs out of bytes.
  */
 
-export type Lz4Options = Pick<DecodeOptions, 'strict' | 'ratioFreeBytes' | 'maxRatio' | 'maxFrameBlocks'> & {
+export type Lz4Options = Pick<
+  DecodeOptions,
+  'strict' | 'ratioFreeBytes' | 'maxRatio' | 'maxFrameBlocks' | 'pauseBytes'
+> & {
   readonly maxOutputBytes: number
   /** Name of the option behind `maxOutputBytes`, for the error. */
   readonly outputLimit: string
@@ -65,7 +68,8 @@ function broken(message: string): ExecutionDataError {
   return new ExecutionDataError('lz4-malformed', message)
 }
 
-/** Reads the frame at the beginning of `slices`; pauses (yields) between blocks. Throws `lz4-malformed` and `limit-exceeded`. */
+/** Reads the frame at the beginning of `slices`; pauses (yields) after the block with which `pauseBytes` of output
+ * were measured or filled: a turn of the event loop costs more than a small chunk. Throws `lz4-malformed` and `limit-exceeded`. */
 export function* decodeFrameSteps(
   slices: readonly Uint8Array[],
   options: Lz4Options
@@ -76,6 +80,7 @@ export function* decodeFrameSteps(
   options.onAllocate?.(plan.size)
   const bytes = allocate(plan.size)
   let at = 0
+  let pauseAt = options.pauseBytes
   for (const block of plan.blocks) {
     const start = plan.header?.independent === false ? 0 : at
     const next = block.stored
@@ -86,6 +91,8 @@ export function* decodeFrameSteps(
       break
     }
     at = next
+    if (at < pauseAt) continue
+    pauseAt = at + options.pauseBytes
     yield
   }
   const complete = at === plan.size
@@ -123,6 +130,7 @@ function copyParts(parts: readonly Uint8Array[], target: Uint8Array, at: number)
 function* locateBlocks(cursor: SliceCursor, options: Lz4Options): Generator<undefined, Plan, undefined> {
   const header = readHeader(cursor)
   const plan: Plan = { header, blocks: [], size: 0, failure: undefined }
+  let pauseAt = options.pauseBytes
   if (header === undefined) return plan
   for (;;) {
     const block = readBlock(cursor, header)
@@ -140,7 +148,9 @@ function* locateBlocks(cursor: SliceCursor, options: Lz4Options): Generator<unde
     if (plan.blocks.length > options.maxFrameBlocks) {
       throw limitExceeded('maxFrameBlocks', plan.blocks.length, options.maxFrameBlocks)
     }
-    if (!block.stored) yield
+    if (plan.size < pauseAt) continue
+    pauseAt = plan.size + options.pauseBytes
+    yield
   }
 }
 

@@ -12,6 +12,7 @@ const options: Lz4Options = {
   ratioFreeBytes: 128 << 20,
   maxRatio: 255,
   maxFrameBlocks: 65_536,
+  pauseBytes: 65_536,
   maxOutputBytes: 128 << 20,
   outputLimit: 'maxChunkBytes'
 }

@@ -151,10 +151,12 @@ describe('requester: order and progress', () => {
     assert.equal(h.requester.status().consecutive, undefined)
     release()
     await h.clock.advance(10)
+    giveAll(h.feed, range(21, 30))
+    await h.clock.advance(20)
     release()
     await h.clock.advance(10)
     const writes = h.progress.writes.filter(([name]) => name === 'requester-consecutive').map(([, height]) => height)
-    assert.deepEqual(writes, [1, 20])
+    assert.deepEqual(writes, [1, 30], 'of so many, the next write waits for some more')
   })
 
   test('no more than one write of a height in the time that is set, and the last one when it stops', async () => {
