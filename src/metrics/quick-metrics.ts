@@ -35,17 +35,20 @@ type Call = (labels?: Labels | number, value?: number) => unknown
 /** Most labels that the short way knows. */
 const MOST_LABELS = 2
 
+type Found = Map<unknown, Entry | Map<unknown, Entry>>
+
 /** The entries of one metric by the values of its labels. Forgets them when the library's table is another, or has lost one. */
 class Series {
   readonly #metric: Insides
-  readonly #found = new Map<unknown, Entry | Map<unknown, Entry>>()
+  /** Made when it is first needed: of hundreds of metrics most rest. */
+  #found: Found | undefined
   #table: unknown
 
   constructor(metric: Insides & { remove(...labels: unknown[]): void }) {
     this.#metric = metric
     const remove = metric.remove.bind(metric)
     metric.remove = (...labels) => {
-      this.#found.clear()
+      this.#found = undefined
       remove(...labels)
     }
   }
@@ -53,24 +56,25 @@ class Series {
   /** `undefined` for a series that is not there yet, and where the labels are not as many as they should be. */
   find(labels: Labels | undefined): Entry | undefined {
     const { hashMap, labelNames } = this.#metric
-    if (this.#table !== hashMap) {
-      this.#found.clear()
+    if (this.#found === undefined || this.#table !== hashMap) {
+      this.#found = new Map()
       this.#table = hashMap
     }
+    const found = this.#found
     const [first, second] = labelNames
-    if (labels === undefined) return first === undefined ? this.#known(this.#found, '', labels) : undefined
+    if (labels === undefined) return first === undefined ? this.#known(found, '', labels) : undefined
     if (first === undefined || labelNames.length > MOST_LABELS) return undefined
     const value = labels[first]
-    if (second === undefined) return this.#known(this.#found, value, labels)
-    let below = this.#found.get(value)
+    if (second === undefined) return this.#known(found, value, labels)
+    let below = found.get(value)
     if (!(below instanceof Map)) {
       below = new Map()
-      this.#found.set(value, below)
+      found.set(value, below)
     }
     return this.#known(below, labels[second], labels)
   }
 
-  #known(found: Map<unknown, Entry | Map<unknown, Entry>>, key: unknown, labels: Labels = {}): Entry | undefined {
+  #known(found: Found, key: unknown, labels: Labels = {}): Entry | undefined {
     const known = found.get(key)
     if (known !== undefined) return known as Entry
     const { hashMap, labelNames } = this.#metric

@@ -1,8 +1,9 @@
 import { Level } from 'level'
-import { type Clock, concatBytes, systemClock } from '../util/index.ts'
+import { concatBytes, systemClock } from '../util/index.ts'
 import { StoreError, toStoreError } from './errors.ts'
 import { type LevelStats, parseLevelStats } from './level-stats.ts'
 import type { KeyRange, KeyValueOperation, KeyValueSpace } from './key-value.ts'
+import { ReadPace } from './read-pace.ts'
 
 export interface DatabaseOptions {
   /** Level's cache of uncompressed index blocks, bytes. The index is read once per page-in, so a small one will do. */
@@ -27,10 +28,6 @@ type Bytes = Uint8Array
 const ENTRIES = 256
 /** Keys that are read at once without leaving the thread: a quarter of a millisecond. */
 const READ_HERE = 64
-/** A read that takes longer waited for the disk, ms. */
-const SLOW_READ_MS = 1
-/** Reads that go to other threads after a slow one. */
-const READS_APART = 256
 const SPACE_NAME = /^[a-z][a-z-]{0,31}$/
 
 /**
@@ -95,35 +92,6 @@ function openError(error: unknown, path: string): StoreError {
     return new StoreError('corrupt', typed.message, { cause: error })
   }
   return typed
-}
-
-/** Whether the database answers from memory just now. */
-class ReadPace {
-  readonly #clock: Pick<Clock, 'now'>
-  #apart = 0
-  #since = 0
-
-  constructor(clock: Pick<Clock, 'now'>) {
-    this.#clock = clock
-  }
-
-  /** Whether a read may be made in this thread; its time begins. */
-  isQuick(): boolean {
-    this.#apart -= 1
-    if (this.#apart >= 0) return false
-    this.#apart = 0
-    this.#since = this.#clock.now()
-    return true
-  }
-
-  /** To be asked after each key: whether it took too long. The next key's time begins. */
-  isSlow(): boolean {
-    const now = this.#clock.now()
-    const slow = now - this.#since > SLOW_READ_MS
-    this.#since = now
-    if (slow) this.#apart = READS_APART
-    return slow
-  }
 }
 
 class LevelSpace implements KeyValueSpace {

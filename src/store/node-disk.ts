@@ -1,9 +1,16 @@
+import { readSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { codeOf } from '../util/index.ts'
+import { codeOf, systemClock } from '../util/index.ts'
 import type { Disk, DiskFile } from './disk.ts'
+import { ReadPace } from './read-pace.ts'
 
 const FLAGS = { read: 'r', write: 'r+', create: 'wx+' } as const
+
+/** Reads up to this length are tried without leaving the thread, bytes: some 20 µs where the system has them in memory. */
+const READ_HERE = 65_536
+
+const pace = new ReadPace(systemClock)
 
 /** The real disk, by `node:fs`. */
 export const nodeDisk: Disk = {
@@ -46,6 +53,11 @@ function fileOf(handle: FileHandle): DiskFile {
     },
     async read(into, position) {
       let done = 0
+      if (into.length <= READ_HERE && pace.isQuick()) {
+        done = readSync(handle.fd, into, 0, into.length, position)
+        pace.isSlow()
+        if (done === 0) return 0
+      }
       while (done < into.length) {
         const { bytesRead } = await handle.read(into, done, into.length - done, position + done)
         if (bytesRead === 0) break
