@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { ReadPace } from '#src/store/read-pace.ts'
 
 /** A pace whose reads take so long, ms. */
-function paceOf(): { readonly pace: ReadPace; read(ms: number): 'here' | 'here, slow' | 'apart' } {
+function paceOf(): { readonly pace: ReadPace; readonly read: (ms: number) => 'here' | 'here, slow' | 'apart' } {
   let at = 0
   const pace = new ReadPace({ now: () => at })
   const read = (ms: number): 'here' | 'here, slow' | 'apart' => {
