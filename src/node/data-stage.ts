@@ -124,7 +124,8 @@ export async function openData(components: DataComponents, options: DataOptions)
       space: directory.database.space('tracker'),
       clock,
       metrics: createTrackerMetrics(register),
-      isStored: (cid) => blockstore.has(cid)
+      isStored: (cid) => blockstore.has(cid),
+      unclean: directory.uncleanOwner !== undefined
     })
     const progress = new LevelProgressStore({ space: directory.database.space('progress') })
     let open = true

@@ -47,6 +47,8 @@ export interface LevelTrackerComponents {
    * asked, for whoever prunes nothing.
    */
   readonly isStored?: (cid: BlobCid) => Promise<boolean>
+  /** Whether the last run did not end in order: of what it wrote without a sync, some may be missing and what came later be there. */
+  readonly unclean?: boolean
 }
 
 interface Job {
@@ -111,7 +113,7 @@ export class LevelTracker implements Tracker {
   /** Reads the bounds. Throws TrackerError `corrupt`, and what the space throws. */
   static async open(components: LevelTrackerComponents, options: Partial<TrackerOptions> = {}): Promise<LevelTracker> {
     const bounds = await readBounds(components.space)
-    const sweeper = await Sweeper.open(components.space)
+    const sweeper = await Sweeper.open(components)
     return new LevelTracker(components, { ...defaultTrackerOptions, ...options }, { bounds, sweeper })
   }
 

@@ -32,6 +32,12 @@ export interface SweepStep {
   readonly done: boolean
 }
 
+interface SweeperComponents {
+  readonly space: KeyValueSpace
+  /** Whether steps before the one that is recorded may have been lost. */
+  readonly unclean?: boolean
+}
+
 interface Swept {
   readonly free: readonly BlobCid[]
   readonly gone: readonly Uint8Array[]
@@ -47,7 +53,8 @@ interface Swept {
  * through both from one end to the other once.
  *
  * Flow: owners, whose blobs are deleted where no later height refers to them → references of shared blobs → lists → blocks. Where it is
- * lies in a record that each step writes along with what it deletes: a crash repeats a step at most.
+ * lies in a record that each step writes along with what it deletes: a restart repeats a step at most. None of it is synced, and after a
+ * power cut a later step may be there and an earlier one not; so whoever did not end in order begins again, and reads what is left.
  *
  * Invariant: the pruned height is durable before anything goes, and so nobody is told of a height that is half gone.
  */
@@ -61,9 +68,10 @@ export class Sweeper {
   }
 
   /** Throws TrackerError `corrupt`, and what the space throws. */
-  static async open(space: KeyValueSpace): Promise<Sweeper> {
+  static async open({ space, unclean = false }: SweeperComponents): Promise<Sweeper> {
     const value = await space.get(SWEEP_KEY)
-    return new Sweeper(space, value === undefined ? undefined : decodeSweep(value))
+    const sweep = value === undefined ? undefined : decodeSweep(value)
+    return new Sweeper(space, sweep !== undefined && unclean ? fromTheFirst(sweep.to, sweep.heights) : sweep)
   }
 
   /** Up to which height it sweeps; `undefined` when it does not. */
@@ -81,7 +89,7 @@ export class Sweeper {
 
   /** What to write, with the pruned height, for a sweep to begin. */
   begin(to: Height, heights: number): KeyValueOperation {
-    this.#sweep = { to, heights, phase: 'owners', from: ALL_OWNERS.gte }
+    this.#sweep = fromTheFirst(to, heights)
     return { type: 'put', key: SWEEP_KEY, value: encodeSweep(this.#sweep) }
   }
 
@@ -155,6 +163,13 @@ export class Sweeper {
     return { free: [], gone: keys, next: next > to ? undefined : blockKey(next) }
   }
 }
+
+const fromTheFirst = (to: Height, heights: number): SweepRecord => ({
+  to,
+  heights,
+  phase: 'owners',
+  from: ALL_OWNERS.gte
+})
 
 function nextPhase(sweep: SweepRecord): SweepRecord | undefined {
   switch (sweep.phase) {

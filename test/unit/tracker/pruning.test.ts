@@ -30,9 +30,10 @@ class World {
   readonly stored = new Set<number>()
   readonly registry = new Registry()
 
-  open(options: Partial<TrackerOptions> = {}): Promise<LevelTracker> {
+  open(options: Partial<TrackerOptions> = {}, unclean = false): Promise<LevelTracker> {
     return LevelTracker.open(
       {
+        unclean,
         space: this.space.attach(),
         clock: this.clock,
         metrics: createTrackerMetrics(new Registry()),
@@ -252,6 +253,19 @@ void describe('sweeping', () => {
     await world.pruneAll(again, 22, 5)
     assert.deepEqual([again.sweepLeft, again.prunedTo, again.lowest], [0, 22, 23])
     for (let height = 1; height <= 22; height += 1) assert.equal(world.stored.has(height * 10), false)
+  })
+
+  void it('begins again after a power cut, and leaves no record of what went', async () => {
+    for (let seed = 1; seed <= 20; seed += 1) {
+      const [one, other] = [new World(), new World()]
+      const swept = await filled(one, 40)
+      for (let step = 0; step < 2 + (seed % 6); step += 1) await swept.prune({ to: 20, maxBlobs: 5, free: one.free })
+      assert.ok(swept.sweepLeft > 0)
+      one.space.restart(seededRng(seed))
+      await one.pruneAll(await one.open({ sweepHeights }, true), 20, 5)
+      await other.pruneAll(await filled(other, 40), 20)
+      assert.deepEqual([one.space.size, one.sorted()], [other.space.size, other.sorted()], `seed ${seed}`)
+    }
   })
 
   void it('is left alone for few heights, for a small part of them, and where the order matters', async () => {
