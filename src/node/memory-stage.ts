@@ -97,6 +97,11 @@ export interface NodeMemory {
 /** What memory asks of the cache. */
 type CacheHandle = Pick<Warehouse, 'clear' | 'giveBack' | 'setShare'>
 
+/** A collection stops everything for some 50 to 100 ms: not more than one in this time under pressure, ms. */
+const COLLECT_EVERY_MS = 10_000
+/** By then the buffers that a collection has found are freed, ms. */
+const SWEPT_MS = 1_000
+
 /** Share of the cache that is left from each level on. */
 const CACHE_SHARE = { none: 1, shrink: 0.25, hold: 0.125, shed: 0, refuse: 0 } as const
 
@@ -107,8 +112,8 @@ export interface MemoryComponents {
   readonly readMachine: () => MachineMemory
   /** What is resident of this process, bytes. */
   readonly readResident: () => number
-  /** Collects the whole heap, where the process was started so that it can. */
-  readonly collect: () => void
+  /** Collects the whole heap, where the process was started so that it can; with `last-resort` it also drops what can be made again. */
+  readonly collect: (flavor: 'regular' | 'last-resort') => void
   /** Gives freed memory back to the system. */
   readonly trim: () => void
 }
@@ -120,10 +125,12 @@ export function createMemory(config: Pick<NodeConfig, 'memory' | 'profile'>, com
   const budget = new MemoryBudget({ metrics }, budgetOptions(plan))
   const watch = createWatch({ ...components, budget, metrics }, config)
   let warehouse: CacheHandle | undefined
+  const collectSoon = collectsUnderPressure(components)
   budget.setElastic('cache', (bytes) => warehouse?.giveBack(bytes))
   watch.onLevel((reading, before) => {
     const { level } = reading
     warehouse?.setShare(CACHE_SHARE[level])
+    if (atLeast(level, 'shed') && atLeast(level, before)) collectSoon()
     if (atLeast(level, before)) components.trim()
     budget.setClosed('api', atLeast(level, 'shed'))
     budget.setClosed('send', atLeast(level, 'refuse'))
@@ -144,11 +151,26 @@ export function createMemory(config: Pick<NodeConfig, 'memory' | 'profile'>, com
       const { idle } = roomOptions(config.profile)
       const rest = (quiet: boolean): void => {
         if (quiet && idle.emptiesCache) warehouse?.clear()
-        components.collect()
+        components.collect('last-resort')
       }
       const { clock, readResident: resident, trim: afterRest } = components
       return new IdleWatch({ clock, metrics, moved, resident, rest, afterRest }, idle)
     }
+  }
+}
+
+/**
+ * Requests are refused before the heap is full of what lives: V8 lets it grow to several times that before it looks. So what is garbage goes
+ * first, and what the collection frees in the background a moment later.
+ */
+function collectsUnderPressure({ clock, collect, trim }: MemoryComponents): () => void {
+  let collectedAt = Number.NEGATIVE_INFINITY
+  return () => {
+    const now = clock.now()
+    if (now - collectedAt < COLLECT_EVERY_MS) return
+    collectedAt = now
+    collect('regular')
+    clock.setTimer(SWEPT_MS, trim, { background: true })
   }
 }
 

@@ -144,8 +144,8 @@ async function publicSideOf(
 }
 
 /** Only a process that was started with `--expose-gc`, as the launcher does, can be asked for it. */
-function collect(): void {
-  globalThis.gc?.({ type: 'major', flavor: 'last-resort' })
+function collect(flavor: 'regular' | 'last-resort'): void {
+  globalThis.gc?.({ type: 'major', flavor })
 }
 
 function createContext(config: NodeConfig, logger: RootLogger): NodeContext {

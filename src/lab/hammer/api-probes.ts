@@ -21,11 +21,6 @@ export function apiProbesOf(stage: Stage, { large }: { readonly large: number })
     return outcome.kind === 'ok' ? OK : outcome
   }
   const path = (): string => `/v1/execution-data/${height()}?format=json&pad=`
-  const largest = (): string => {
-    const blobs = catalogue.blocks.flat()
-    const blob = blobs.reduce((a, b) => (b.size > a.size ? b : a), blobs[0] ?? { cid: '', size: 0 })
-    return `${base()}/v1/blobs/${String(blob.cid)}`
-  }
   return [
     {
       ...{ name: 'request target', unit: 'characters', low: 200, high: 8_000 },
@@ -40,10 +35,6 @@ export function apiProbesOf(stage: Stage, { large }: { readonly large: number })
       attempt: (value) => atOnce(stage, `${base()}/v1/execution-data/${large}?format=car`, value)
     },
     {
-      ...{ name: 'blobs read at one time', unit: 'blobs', low: 1, high: 64 },
-      attempt: (value) => atOnce(stage, largest(), value)
-    },
-    {
       ...{ name: 'connections of the API', unit: 'connections', low: 1, high: 512 },
       attempt: (value) => connections(stage, value)
     },
@@ -51,13 +42,16 @@ export function apiProbesOf(stage: Stage, { large }: { readonly large: number })
   ]
 }
 
+/** Blocks of thousands of blobs take seconds to make: the limit is found to a dozen kilobytes of text. */
+const CHUNKS_OF_STEP = 128
+
 /** A description names each blob: some 100 bytes of text for each. A block of so many is made for every attempt. */
 function described(stage: Stage, read: (url: string) => Promise<Attempt>): Probe {
   const { target } = stage.parts
   return {
-    ...{ name: 'chunks of a block that is described', unit: 'chunks', low: 16, high: 4_096 },
-    async attempt(chunks) {
-      await stage.push({ shape: chunksOf(chunks, 64), blocks: 1 })
+    ...{ name: 'block that is described', unit: `${CHUNKS_OF_STEP} chunks`, low: 8, high: 24 },
+    async attempt(steps) {
+      await stage.push({ shape: chunksOf(steps * CHUNKS_OF_STEP, 64), blocks: 1 })
       return read(`http://${target.apiAddress}/v1/execution-data/${stage.arena.newest}?format=json`)
     }
   }

@@ -107,7 +107,10 @@ function lengths({ parts }: Stage, spare: readonly LoadPeer[]): Probe[] {
     stream.abort(new Error('probed'))
     if (taken) return OK
     left.shift()
-    return { kind: 'rejected', by: peer.isConnectedTo(peer.asks) ? 'stream-reset' : 'disconnected' }
+    const by = peer.isConnectedTo(peer.asks) ? 'stream-reset' : 'disconnected'
+    // Or it would come again every second, and be shut out each time.
+    await peer.stop()
+    return { kind: 'rejected', by }
   }
   return [
     {

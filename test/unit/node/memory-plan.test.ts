@@ -47,7 +47,10 @@ describe('memory plan', () => {
   })
 })
 
-/** A node's memory on a machine of its own, and what it asks of the cache: a share, -1 for empty; -2 for a collection, -3 for giving freed memory back. */
+/**
+ * A node's memory on a machine of its own, and what it asks of the cache: a share, -1 for empty; -2 for a collection at rest and -4 for one under
+ * pressure, -3 for giving freed memory back.
+ */
 function started(constrainedBytes: number | undefined, profile: 'nano' | 'standard' = 'standard') {
   const machine = { totalBytes: 8 * GIB, constrainedBytes }
   const clock = new VirtualClock()
@@ -60,7 +63,7 @@ function started(constrainedBytes: number | undefined, profile: 'nano' | 'standa
       register: new Registry(),
       readMachine: () => machine,
       readResident: () => 300 * MIB,
-      collect: () => shares.push(-2),
+      collect: (flavor) => shares.push(flavor === 'regular' ? -4 : -2),
       trim: () => shares.push(-3)
     }
   )
@@ -86,7 +89,7 @@ describe('a limit that shrinks while the node runs', () => {
       assert.equal(memory.watch.level, level)
       assert.equal(memory.watch.reading.limitBytes, limit)
     }
-    assert.deepEqual(shares, [0.25, -3, 0.125, -3, 0, -3, 0, -3])
+    assert.deepEqual(shares, [0.25, -3, 0.125, -3, 0, -4, -3, 0, -3])
     assert.equal(memory.fetching(), 'lowest')
     assert.equal(api.tryReserve(1), false)
     assert.equal(memory.budget.account('receive').tryReserve(2 * MIB), true)
