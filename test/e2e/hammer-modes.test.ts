@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { makeCage } from '#src/lab/hammer/cage.ts'
+import { HAMMER_MODES } from '#src/lab/hammer/options.ts'
 import {
   defaultHammerOptions,
   type HammerMode,
@@ -65,6 +66,10 @@ describe('every mode of the hammer, short', { concurrency: 3 }, () => {
     ['junk', /want-flood/],
     ['soak', /read/]
   ]
+  it('leaves no mode out', () => {
+    assert.deepEqual(rows.map(([mode]) => mode).toSorted(), HAMMER_MODES.toSorted())
+  })
+
   for (const [mode, phase] of rows) {
     it(`${mode}: the target is served by nobody's death, and what it holds is what was made`, async () => {
       const report = await hammer(mode)
