@@ -9,6 +9,9 @@ import { RecentlySent } from './recently-sent.ts'
 const RECENT = 4096
 const RECENT_MS = 60_000
 
+/** Queued wants that are added up for each one that comes; with more of them it may be said that a block is here. */
+const FEW = 64
+
 /**
  * - `looking`: the store is being asked whether the block is there.
  * - `waiting`: it is not; the want stays and is answered when the block appears.
@@ -139,6 +142,19 @@ export class PeerLedger {
     want.state = 'queued'
     this.queueOf(want).push(want.key)
     this.onQueued()
+  }
+
+  /** Whether few are queued, of no more than so many bytes together. */
+  queuesAtMost(bytes: number): boolean {
+    if (this.hotQueue.size + this.coldQueue.size > FEW) return false
+    let left = bytes
+    for (const queue of [this.hotQueue, this.coldQueue]) {
+      for (const key of queue.values()) {
+        left -= this.wants.get(key)?.size ?? bytes + 1
+        if (left < 0) return false
+      }
+    }
+    return true
   }
 
   /** How long the heads of the two queues have waited, the longer of both, seconds; 0 when nothing is queued. */

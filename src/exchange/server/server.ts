@@ -290,9 +290,12 @@ export class ExchangeServer {
       this.#remove(ledger, want.key)
       return
     }
-    const idle = ledger.hotQueue.size + ledger.coldQueue.size === 0 && !ledger.busy && served.writer.hasRoom
+    const nobodyWaits = ledger.hotQueue.size + ledger.coldQueue.size === 0
+    const free = !ledger.busy && served.writer.hasRoom
     ledger.enqueue(want, hot)
-    if (want.ackQueued && !idle) this.#presence(served, want, true)
+    // What leaves with the next message needs no word that it will.
+    const leaves = free && (nobodyWaits || ledger.queuesAtMost(this.#options.packBytes))
+    if (want.ackQueued && !leaves) this.#presence(served, want, true)
     this.#turnSoon()
   }
 

@@ -140,6 +140,24 @@ describe('what a peer gets', () => {
     assert.ok(a.presences.includes('have'))
     assert.deepEqual(b.presences, [])
   })
+
+  test('no HAVE for what leaves with the next message, one for what has to wait for it', async () => {
+    const cases: [string, number, number][] = [
+      ['small ones leave together', 1_000, 0],
+      ['two fill a message, and two wait', 30_000, 2],
+      ['one fills it, and three wait', 300_000, 3]
+    ]
+    for (const [what, length, told] of cases) {
+      const { link, want, blobs, clock } = serverBench()
+      const many = Array.from({ length: 4 }, (_, index) => seededBlob(index, length))
+      for (const blob of many) blobs.put(blob)
+      const a = link('a')
+      for (const blob of many) want('a', blob, { ackQueued: true })
+      await clock.run(10)
+      assert.deepEqual(a.presences, Array<string>(told).fill('have'), what)
+      for (const blob of many) assert.ok(a.sent.includes(blob.bytes), what)
+    }
+  })
 })
 
 describe('bounds', () => {
