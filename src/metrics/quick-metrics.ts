@@ -61,7 +61,9 @@ class Series {
       this.#table = hashMap
     }
     const found = this.#found
-    const [first, second] = labelNames
+    // By index: taking an array apart makes an iterator for each call.
+    const first = labelNames[0]
+    const second = labelNames[1]
     if (labels === undefined) return first === undefined ? this.#known(found, '', labels) : undefined
     if (first === undefined || labelNames.length > MOST_LABELS) return undefined
     const value = labels[first]
