@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { ExecutionDataError } from '#src/execution-data/errors.ts'
-import { decodeFrame, type Lz4Options } from '#src/execution-data/lz4/frame-decode.ts'
+import { decodeFrame, decodeFrameSteps, type Lz4Options } from '#src/execution-data/lz4/frame-decode.ts'
 import { encodeFrame } from '#src/execution-data/lz4/frame-encode.ts'
 import { xxh32 } from '#src/execution-data/lz4/xxh32.ts'
 import { type ByteGenerator, cut, generate, hexBytes, readBytes, readJson, sha256Hex } from './fixtures.ts'
@@ -141,6 +141,20 @@ describe('lz4 properties', () => {
       }),
       { numRuns: 2000 }
     )
+  })
+
+  test('decoding pauses with the bytes it has worked through, not with each frame or block', () => {
+    const cases: [string, Uint8Array, number, number][] = [
+      ['a small frame', new Uint8Array(20_000).fill(1), 65_536, 0],
+      ['two blocks below the bound', new Uint8Array(5 << 20), 6 << 20, 0],
+      ['three blocks, measured and filled', new Uint8Array(12 << 20), 65_536, 6]
+    ]
+    for (const [what, input, pauseBytes, pauses] of cases) {
+      const steps = decodeFrameSteps([encodeFrame(input)], { ...options, pauseBytes })
+      let seen = 0
+      while (steps.next().done !== true) seen += 1
+      assert.equal(seen, pauses, what)
+    }
   })
 
   test('xxh32 of known texts', () => {
