@@ -49,7 +49,7 @@ const CHUNKS_OF_STEP = 128
 function described(stage: Stage, read: (url: string) => Promise<Attempt>): Probe {
   const { target } = stage.parts
   return {
-    ...{ name: 'block that is described', unit: `${CHUNKS_OF_STEP} chunks`, low: 8, high: 24 },
+    ...{ name: 'block that is described', unit: `${CHUNKS_OF_STEP} chunks`, low: 10, high: 14 },
     async attempt(steps) {
       await stage.push({ shape: chunksOf(steps * CHUNKS_OF_STEP, 64), blocks: 1 })
       return read(`http://${target.apiAddress}/v1/execution-data/${stage.arena.newest}?format=json`)
