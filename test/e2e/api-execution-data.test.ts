@@ -46,6 +46,7 @@ test('a CAR is the very file of the golden chain, by height and by block id', as
   await until(async () => (await valueOf(api.register, 'sealsync_api_requests_total', { status: '2xx' })) === 9)
   const bytes = await valueOf(api.register, 'sealsync_api_response_bytes_total', { route: 'execution-data' })
   assert.equal(bytes, 3 * blocks.reduce((sum, { height }) => sum + fixtureCar(height).length, 0))
+  assert.equal(api.sent.bytes, bytes, 'what keeps a node from resting')
   await api.listener.stop()
 })
 

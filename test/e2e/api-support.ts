@@ -196,14 +196,18 @@ export async function startApi(archive: MemoryArchive, options: Partials = {}) {
     },
     getSize: async (cid: BlobCid) => archive.blobs.get(cid.key)?.bytes.length
   }
+  const sent = { bytes: 0 }
+  const onSent = (bytes: number): void => {
+    sent.bytes += bytes
+  }
   const listener = new ApiListener(
-    { clock: systemClock, logger: recordingLogger(lines), metrics, reader, blobs, account },
+    { clock: systemClock, logger: recordingLogger(lines), metrics, reader, blobs, account, onSent },
     { ...defaultApiOptions.api, port: 0, stopDeadlineMs: 500, ...options.api }
   )
   await listener.start()
   const port = listener.address?.port
   assert.ok(port !== undefined && port > 0)
-  return { listener, port, account, register, metrics, lines, reader }
+  return { listener, port, account, register, metrics, lines, reader, sent }
 }
 
 export interface Answer {
