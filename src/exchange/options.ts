@@ -49,7 +49,7 @@ export interface ClientOptions {
   readonly hotLimitFloorMs: number
   /**
    * While many small cold blobs are under way, wants wait this long for others to be chosen for and sent with them: what is wanted, sent and
-   * stored together costs a sixth less CPU. A tree of three levels takes so much longer three times, with dozens of them at a time.
+   * stored together costs less CPU. A tree of three levels takes so much longer three times, with dozens of them at a time.
    */
   readonly gatherMs: number
   /** A root that is no known origin and has not got the blob is waited for so long. */

@@ -1,13 +1,13 @@
 import type { Clock } from '../util/index.ts'
 
-/** A read that takes longer waited for the disk, ms. */
-const SLOW_MS = 1
+/** A read that takes longer waited for the disk, or might as well have been made in another thread, ms. */
+const SLOW_MS = 0.2
 /** Reads that go to other threads after a slow one. */
 const READS_APART = 256
 
 /**
- * Whether small reads are answered from memory just now. They then cost a few microseconds in the thread that needs them, and ten times that
- * in another one; where they wait for a disk they must not hold the event loop. So each is timed: after a slow one the next 256 go to
+ * Whether small reads are answered from memory just now. They are then done sooner in the thread that needs them than another has been
+ * asked and has answered; where they wait for a disk they must not hold the event loop. So each is timed: after a slow one the next 256 go to
  * other threads, then one is tried again.
  */
 export class ReadPace {
