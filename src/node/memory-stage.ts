@@ -97,7 +97,7 @@ export interface NodeMemory {
 /** What memory asks of the cache. */
 type CacheHandle = Pick<Warehouse, 'clear' | 'giveBack' | 'setShare'>
 
-/** A collection stops everything for some 50 to 100 ms: not more than one in this time under pressure, ms. */
+/** A collection of the whole heap stops everything: not more than one in this time under pressure, ms. */
 const COLLECT_EVERY_MS = 10_000
 /** By then the buffers that a collection has found are freed, ms. */
 const SWEPT_MS = 1_000

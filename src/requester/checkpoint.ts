@@ -21,7 +21,7 @@ export interface CheckpointEvents {
 
 /** Heights that came while one was written: a node that follows its chain never has so many. */
 const MANY = 4
-/** So much longer heights gather then, ms: a synced write of a record takes a tenth of a millisecond of CPU, whatever it says. */
+/** So much longer heights gather then, ms: a synced write costs the same however many heights it stands for. */
 const GATHER_MS = 20
 
 /**
