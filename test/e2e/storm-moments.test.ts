@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { ApiClient } from '#src/lab/hammer/api-client.ts'
@@ -9,20 +8,19 @@ import { type Cage, makeCage } from '#src/lab/hammer/cage.ts'
 import { type LoadParts, Paging, readApi, readBlobs, walkFrom } from '#src/lab/hammer/load.ts'
 import { LoadPeer } from '#src/lab/hammer/load-peer.ts'
 import { Tally } from '#src/lab/hammer/tally.ts'
-import type { NodeIdentity } from '#src/model/index.ts'
-import { generateNetworkKey, parseIdentities, peerIdOf } from '#src/p2p/index.ts'
-import { seededRng, systemClock, systemRng, toHex } from '#src/util/index.ts'
+import { generateNetworkKey } from '#src/p2p/index.ts'
+import { seededRng, systemClock, systemRng } from '#src/util/index.ts'
 import { CHAIN } from '#test/support/node/chain-network.ts'
 import {
   chainBlockList,
   chainFixture,
   freePort,
   lastJson,
-  RunningNode,
+  type RunningNode,
   sealsync,
-  temporaryDirectory,
   until
 } from '#test/support/node/cli.ts'
+import { testNetwork } from '#test/support/node/test-network.ts'
 
 const MIB = 1_048_576
 const LIMIT = 256 * MIB
@@ -34,15 +32,13 @@ const CLIENTS = 24
 const KEPT = 20
 
 describe('a storm that begins before the node does', () => {
-  const home = temporaryDirectory()
+  const network = testNetwork()
+  const accessDir = network.dataDir('access')
   const over = new AbortController()
-  const running: RunningNode[] = []
   const peers: LoadPeer[] = []
   const loads: Promise<void>[] = []
   const client = new ApiClient({ connections: CLIENTS })
   const tally = new Tally()
-  const dirs = { execution: join(home.path, 'execution'), access: join(home.path, 'access') }
-  const identitiesPath = join(home.path, 'identities.json')
   let cage: Cage | undefined
   let target: RunningNode | undefined
 
@@ -50,18 +46,17 @@ describe('a storm that begins before the node does', () => {
     // Where none may be made, everything but the limit is shown all the same.
     cage = await makeCage(LIMIT).catch(() => undefined)
     const keys = Array.from({ length: PEERS }, () => generateNetworkKey())
-    const entries: unknown[] = []
-    for (const [name, dir] of Object.entries(dirs)) {
-      const words = ['--role', name, '--address', `127.0.0.1:${await freePort()}`]
-      entries.push(lastJson(await sealsync(['init', '--data-dir', dir, ...words, '--json'])))
-    }
-    for (const key of keys) entries.push(await entryOf(key.publicKey.point))
-    writeFileSync(identitiesPath, JSON.stringify(entries))
-    const list = `file:${chainBlockList}`
-    lastJson(await sealsync(['import', '--data-dir', dirs.execution, '--feed', list, '--json', chainFixture]))
-    running.push(start(dirs.execution, ['--feed', list, '--follow']))
-    const [, access, ...others] = parseIdentities(JSON.stringify(entries))
+    const played = await Promise.all(
+      keys.map(async ({ publicKey: { point } }) => ({
+        role: 'access' as const,
+        point,
+        address: `127.0.0.1:${await freePort()}`
+      }))
+    )
+    const [, access, ...others] = await network.init({ execution: 'execution', access: 'access' }, played)
     assert.ok(access !== undefined)
+    await network.importChain('execution')
+    network.start('execution', ['--feed', `file:${chainBlockList}`, '--follow'])
     const catalogue = new Catalogue()
     for (let height = CHAIN.first; height <= CHAIN.last; height += 1) {
       const blobs = carBlobs(readFileSync(join(chainFixture, `${height}.car`)))
@@ -81,7 +76,12 @@ describe('a storm that begins before the node does', () => {
         }
       }
     }
-    for (const key of keys) peers.push(await startPeer(key, { access, others }))
+    for (const [at, key] of keys.entries()) {
+      const own = others[at]
+      assert.ok(own !== undefined)
+      const use = { key, listen: own, identities: [own, access], asks: access.peerId, blobs: new RecentBlobs(MIB) }
+      peers.push(await LoadPeer.start({ clock: systemClock, rng: systemRng }, use))
+    }
     const use = { tally, signal: over.signal }
     for (const peer of peers) {
       const paging = new Paging(walkFrom(systemRng.next()))
@@ -94,16 +94,10 @@ describe('a storm that begins before the node does', () => {
     await Promise.all(loads)
     client.close()
     for (const peer of peers) await peer.stop()
-    for (const node of running) await node.stop()
+    await target?.stop()
     await cage?.remove()
-    home.remove()
   })
 
-  const start = (dataDir: string, args: readonly string[], prefix?: readonly string[]): RunningNode => {
-    const listeners = ['--metrics-address', '127.0.0.1:0', '--api-address', '127.0.0.1:0', '--log-format', 'json']
-    const words = ['--identities', identitiesPath, ...args, ...listeners]
-    return new RunningNode(dataDir, words, prefix === undefined ? {} : { prefix })
-  }
   /** Something was served after this moment. */
   const goesOn = async (node: RunningNode): Promise<void> => {
     const before = tally.ok
@@ -111,8 +105,7 @@ describe('a storm that begins before the node does', () => {
   }
 
   it('is outlived: while the node starts, loses memory, prunes and winds down', async () => {
-    const node = start(dirs.access, ['--profile', 'nano', '--start-height', String(CHAIN.first)], cage?.prefix)
-    running.push(node)
+    const node = network.start('access', ['--profile', 'nano', '--start-height', String(CHAIN.first)], cage?.prefix)
     target = node
     await until(node, async () => (await statusOf(node))?.heights.consecutive === CHAIN.last)
     await goesOn(node)
@@ -125,7 +118,7 @@ describe('a storm that begins before the node does', () => {
 
     const below = CHAIN.last - KEPT + 1
     const pruned = lastJson<{ prunedTo: number }>(
-      await sealsync(['prune', '--data-dir', dirs.access, '--json', '--below', String(below)])
+      await sealsync(['prune', '--data-dir', accessDir, '--json', '--below', String(below)])
     )
     assert.equal(pruned.prunedTo, below - 1)
     await goesOn(node)
@@ -133,7 +126,7 @@ describe('a storm that begins before the node does', () => {
       assert.deepEqual(await carOf(node, height), readFileSync(join(chainFixture, `${height}.car`)))
     }
 
-    const left = await sealsync(['wind-down', '--data-dir', dirs.access, '--json'])
+    const left = await sealsync(['wind-down', '--data-dir', accessDir, '--json'])
     assert.equal(left.code, 0, left.stderr)
     assert.equal(await node.ended(), 0, node.output)
     assert.equal(await cage?.oomKills(), cage === undefined ? undefined : 0)
@@ -157,25 +150,4 @@ async function carOf(node: RunningNode, height: number): Promise<Buffer> {
 async function metric(node: RunningNode, name: string): Promise<number> {
   const text = await (await fetch(`http://${node.addresses()?.metrics}/metrics`)).text()
   return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1])
-}
-
-async function entryOf(point: Uint8Array): Promise<unknown> {
-  return {
-    Role: 'access',
-    Address: `127.0.0.1:${await freePort()}`,
-    NodeID: createHash('sha256').update(point).digest('hex'),
-    NetworkPubKey: toHex(point)
-  }
-}
-
-function startPeer(
-  key: ReturnType<typeof generateNetworkKey>,
-  { access, others }: { readonly access: NodeIdentity; readonly others: readonly NodeIdentity[] }
-): Promise<LoadPeer> {
-  const own = others.find(({ peerId }) => peerId === peerIdOf(key))
-  assert.ok(own !== undefined)
-  return LoadPeer.start(
-    { clock: systemClock, rng: systemRng },
-    { key, listen: own, identities: [own, access], asks: access.peerId, blobs: new RecentBlobs(MIB) }
-  )
 }

@@ -30,6 +30,11 @@ export class VirtualClock implements Clock {
     return 1_700_000_000_000 + this.#now
   }
 
+  /** Events in the heap, with those that were cancelled and are not swept yet. */
+  get held(): number {
+    return this.#heap.length
+  }
+
   setTimer(ms: number, run: () => void): Timer {
     const event: Event = { at: this.#now + Math.max(0, ms), order: this.#order, run }
     this.#order += 1
@@ -110,7 +115,8 @@ export class VirtualClock implements Clock {
 
 const before = (a: Event, b: Event): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
 
-const LEAST_SWEPT = 4096
+/** Cancelled events that are left where they are: sweeping fewer would cost more than they do. */
+export const LEAST_SWEPT = 4096
 
 /** Lets every promise that can settle without time passing do so. */
 const turned = (): Promise<void> => new Promise(systemNextTurn)
