@@ -38,9 +38,9 @@ export interface ClientOptions {
   /** A want that could not leave our side for so long moves on: the peer's stream does not open, or its window is shut. */
   readonly unsentMs: number
   /**
-   * A peer to which blocks have been on their way without a break for so long, or will be, ms, is asked for nothing new while another can be; and one
-   * whose answers took half of it when last measured, as soon as any is on its way. Over a slow link words wait behind a whole window of
-   * blocks, a second and more. A blob of 1 MiB takes as long at 2 MiB/s.
+   * A peer to which blocks are on their way, and have been without a break or will be for so long, ms, with the round trip of its last answers
+   * on top, is asked for nothing new while another can be. Over a slow link words wait behind a whole window of blocks, a second and more; a
+   * tree of two levels waits twice. Longer than a blob of 1 MiB takes at 3 MiB/s.
    */
   readonly ladenMs: number
   /** An acknowledged want moves on after this, plus the time for what was asked of the peer before it. */
@@ -193,7 +193,7 @@ export const defaultExchangeOptions: ExchangeOptions = Object.freeze({
     ackUnknownMs: 500,
     aliveEveryMs: 300,
     unsentMs: 700,
-    ladenMs: 500,
+    ladenMs: 400,
     hardLimitMs: 3000,
     hotLimitFloorMs: 1000,
     gatherMs: 6,

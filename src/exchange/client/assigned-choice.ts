@@ -65,11 +65,10 @@ export class AssignedChoice implements PeerChoice {
     return peer === undefined ? { kind: 'nobody' } : { kind: 'ask', peer, patienceMs: 0 }
   }
 
-  /** A word to it would come late. */
+  /** A word to it would come late: it waits behind what is on its way there, and then takes what an answer takes. */
   #laden(state: PeerState): boolean {
-    const { ladenMs } = this.#options
     const busyMs = this.#components.busyMs(state.peer)
-    return busyMs >= ladenMs || (busyMs > 0 && (state.rttMs ?? 0) >= ladenMs / 2)
+    return busyMs > 0 && busyMs + (state.rttMs ?? 0) >= this.#options.ladenMs
   }
 
   /** A root that did not announce the blob may not have made it yet; the others push as soon as they have it. */

@@ -84,6 +84,8 @@ export class Arena {
   readonly peers: LoadPeer[] = []
   readonly slowPeers: LoadPeer[] = []
   readonly blockList: string
+  /** The highest whose announcement has reached the first peer. */
+  heard: Height | undefined
   readonly #components: ArenaComponents
   readonly #plan: ArenaPlan
   readonly #prepared: PreparedNetwork
@@ -169,9 +171,9 @@ export class Arena {
       }
     }
     for (const { key, identity } of this.#load.slice(0, this.#plan.peers)) {
-      const known = { identities: [identity, target, execution], asks: target.peerId }
+      const known = { identities: [identity, target, execution], asks: target.peerId, blobs: this.#recent }
       const onAnnounced = this.peers.length === 0 ? { onAnnounced: (height: Height) => this.#announced(height) } : {}
-      const options = { key, listen: identity, ...known, blobs: this.#recent, ...onAnnounced }
+      const options = { key, listen: identity, ...known, ...onAnnounced }
       this.peers.push(await LoadPeer.start({ clock, rng }, options))
     }
     for (const peer of [...this.peers, ...this.slowPeers])
@@ -318,6 +320,7 @@ export class Arena {
   }
 
   #announced(height: Height): void {
+    this.heard = Math.max(this.heard ?? height, height)
     const blobs = this.#made.get(height)
     if (blobs !== undefined) for (const listener of this.#announcements) listener({ height, blobs })
   }
@@ -348,13 +351,8 @@ interface ArenaParts {
 }
 
 function localnetOptions({ options }: ArenaPlan): LocalnetOptions {
-  return {
-    ...defaultLocalnetOptions,
-    execution: 1,
-    access: 1,
-    seed: options.seed,
-    ...(options.out === undefined ? {} : { out: options.out })
-  }
+  const { seed, out } = options
+  return { ...defaultLocalnetOptions, execution: 1, access: 1, seed, ...(out === undefined ? {} : { out }) }
 }
 
 /** Puts so many access nodes more into the identity table, which live in the driver. */

@@ -145,7 +145,10 @@ export class Hammer {
   }
 
   #watch({ target, arena }: Surroundings): TargetWatch {
-    return new TargetWatch({ clock: this.#components.clock, target }, { made: () => arena?.newest })
+    return new TargetWatch(
+      { clock: this.#components.clock, target },
+      { made: () => arena?.newest, heard: () => arena?.heard }
+    )
   }
 
   #stage(around: Surroundings, use: { readonly watch: TargetWatch; readonly signal: AbortSignal }): Stage {

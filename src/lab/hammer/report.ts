@@ -26,7 +26,7 @@ export interface TargetReport {
   readonly restarts: number
   /** As the kernel counts them; `null` without a cgroup. */
   readonly oomKills: number | null
-  /** Blocks made and not yet synced, the most at one time while blocks came at a rate; `null` when nobody knows what was made. */
+  /** Blocks announced and not yet synced, the most at one time while blocks came at a rate; `null` when nobody knows what was made. */
   readonly syncLagMax: number | null
   /** Longest time in which blocks were waiting and none was synced. */
   readonly syncPauseMsMax: number | null

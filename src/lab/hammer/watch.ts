@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import type { Height } from '../../model/index.ts'
 import { type Clock, sleep } from '../../util/index.ts'
 import { median } from '../localnet/figures.ts'
 import { readProcessFigures } from '../localnet/process-figures.ts'
@@ -16,14 +17,25 @@ export interface MemorySample {
   readonly anonBytes: number
 }
 
+export interface WatchedHeights {
+  /** Height of the newest block that was made; `undefined` when nobody knows. */
+  readonly made: () => Height | undefined
+  /** The highest that was heard announced beside the target; `undefined` before the first. */
+  readonly heard: () => Height | undefined
+}
+
 /**
  * Looks at the target four times a second: resident memory, CPU time, how far it has synced. Lag counts while `counting`: not when blocks
  * come as fast as the target takes them, where it is what the driver makes it.
+ *
+ * Lag is what was announced and is not synced, both at one moment: the highest height that anybody had heard of when the target was
+ * asked, or that it names itself in the answer that says how far it has come. How long the execution node takes over an announcement is
+ * not the target's doing, nor what is made while an answer is on its way.
  */
 export class TargetWatch {
   readonly #clock: Clock
   readonly #target: Target
-  readonly #made: () => number | undefined
+  readonly #heights: WatchedHeights
   readonly #controller = new AbortController()
   #loop: Promise<void> | undefined
   #samples: MemorySample[] = []
@@ -38,13 +50,10 @@ export class TargetWatch {
   #pauseMax = 0
   counting = false
 
-  constructor(
-    components: { readonly clock: Clock; readonly target: Target },
-    options: { /** Height of the newest block that was made. */ readonly made: () => number | undefined }
-  ) {
+  constructor(components: { readonly clock: Clock; readonly target: Target }, heights: WatchedHeights) {
     this.#clock = components.clock
     this.#target = components.target
-    this.#made = options.made
+    this.#heights = heights
   }
 
   start(): void {
@@ -132,21 +141,23 @@ export class TargetWatch {
   }
 
   async #look(): Promise<void> {
-    const made = this.#made()
+    const heard = this.#heights.heard()
     const [, status] = await Promise.all([this.#lookAtProcess(), this.#target.status().catch(() => undefined)])
     if (status !== undefined) {
       this.#status = status
       if (this.#target.pid === undefined) this.#remember(status.memory)
       if (this.#target.pid === undefined) this.#cpu = { pid: 1, before: 0, now: status.cpuSeconds }
     }
-    this.#lookAtHeights(made, status?.heights.consecutive)
+    this.#lookAtHeights(heard, status?.heights)
   }
 
-  #lookAtHeights(made: number | undefined, consecutive: number | undefined): void {
+  #lookAtHeights(heard: Height | undefined, { feed, consecutive }: Partial<NodeStatus['heights']> = {}): void {
     const now = this.#clock.now()
+    // Heights that were made before the run are not announced anew.
+    const known = this.#heights.made() === undefined ? undefined : Math.max(heard ?? 0, feed ?? 0)
     const before = this.#consecutive
     if (consecutive !== undefined) this.#consecutive = consecutive
-    const lag = made === undefined || this.#consecutive === undefined ? 0 : Math.max(0, made - this.#consecutive)
+    const lag = known === undefined || this.#consecutive === undefined ? 0 : Math.max(0, known - this.#consecutive)
     const moved = consecutive !== undefined && consecutive !== before
     if (lag === 0) this.#waitingSince = undefined
     else if (moved || this.#waitingSince === undefined) this.#waitingSince = now

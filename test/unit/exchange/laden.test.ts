@@ -94,9 +94,11 @@ describe('a peer that is slow to take what it is sent', () => {
     assert.equal(ask(seed), parent)
     busy.set(parent, client.ladenMs)
     assert.notEqual(ask(seed), parent)
-    // Its answers were late when they were last measured: any block under way is enough.
-    states.get(parent)?.ack.sample(client.ladenMs, 0)
-    busy.set(parent, 1)
+    // What its answers took when they were last measured comes on top.
+    states.get(parent)?.ack.sample(client.ladenMs / 2, 0)
+    busy.set(parent, client.ladenMs / 2 - 1)
+    assert.equal(ask(seed), parent)
+    busy.set(parent, client.ladenMs / 2)
     assert.notEqual(ask(seed), parent)
     busy.delete(parent)
     assert.equal(ask(seed), parent)
