@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 // Starts the command line under the right Node, with the memory settings that only count when they are there before the
 // process starts. Plain JavaScript that an old Node can parse, so that it can say it is too old.
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as nodeModule from 'node:module'
+import { bundleOf } from './bundle.mjs'
 import { nodeSettings, profileOf } from './node-settings.mjs'
 
 const MINIMUM = [24, 9]
@@ -19,25 +20,12 @@ if (major < MINIMUM[0] || (major === MINIMUM[0] && minor < MINIMUM[1])) {
 }
 
 // `node --conditions=sealsync-sources` keeps to the sources: profiles then name functions and files.
-const fromSource = process.execArgv.includes('--conditions=sealsync-sources') || !isBundleCurrent()
+const asksForSources = process.execArgv.includes('--conditions=sealsync-sources')
+const bundle = asksForSources ? { current: false } : bundleOf(root)
+const fromSource = !bundle.current
 const compileCache =
   process.env.NODE_COMPILE_CACHE ||
   (fromSource ? join(root, '.cache', 'compile') : join(tmpdir(), `sealsync-compile-${userInfo().uid}`))
-
-// The bundle starts in half the time and takes some 15 MiB less than several hundred modules. In a checkout it counts only
-// as long as no source is newer.
-function isBundleCurrent() {
-  const bundle = statSync(join(root, 'dist', 'main.js'), { throwIfNoEntry: false })
-  if (bundle === undefined) return false
-  return ['src', 'cmd', 'package-lock.json'].every((name) => newestIn(join(root, name)) <= bundle.mtimeMs)
-}
-
-function newestIn(path) {
-  const facts = statSync(path, { throwIfNoEntry: false })
-  if (facts === undefined || !facts.isDirectory()) return facts?.mtimeMs ?? 0
-  const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-  return Math.max(0, ...files.map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs))
-}
 
 function readText(path) {
   try {
@@ -46,6 +34,10 @@ function readText(path) {
     return undefined
   }
 }
+
+// Whoever sits at a terminal is told; what a script reads stays as it is.
+if (bundle.notice !== undefined && process.stderr.isTTY && process.env.SEALSYNC_LAUNCHED !== '1')
+  process.stderr.write(`${bundle.notice}\n`)
 
 if (
   (process.argv[2] === 'run' || process.argv[2] === 'start') &&

@@ -34,6 +34,7 @@ export class ExchangeTotals {
   streamsRefused = 0
   openInbound = 0
   openOutbound = 0
+  /** The most that were open at one time, both directions together. */
   openMax = 0
   lookupsFound = 0
   lookupsEmpty = 0
@@ -68,6 +69,13 @@ export class ExchangeTotals {
     unsolicited: 0,
     wrong: 0,
     'write-stall': 0
+  }
+
+  /** One stream more stands open; whoever sees it end takes it off. */
+  opened(direction: 'inbound' | 'outbound'): void {
+    if (direction === 'inbound') this.openInbound += 1
+    else this.openOutbound += 1
+    this.openMax = Math.max(this.openMax, this.openInbound + this.openOutbound)
   }
 }
 

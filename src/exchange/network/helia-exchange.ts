@@ -303,8 +303,7 @@ class HeliaExchange implements Exchange {
         ? (['streamsInbound', 'openInbound'] as const)
         : (['streamsOutbound', 'openOutbound'] as const)
     totals[opened] += 1
-    totals[open] += 1
-    totals.openMax = Math.max(totals.openMax, totals.openInbound + totals.openOutbound)
+    totals.opened(direction)
     stream.addEventListener(
       'close',
       () => {

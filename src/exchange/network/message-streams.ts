@@ -1,8 +1,6 @@
-import type { PeerIdText } from '../../model/index.ts'
 import type { Timer } from '../../util/index.ts'
-import type { StreamOptions } from '../options.ts'
 import type { ExchangeStream } from './network.ts'
-import type { OutboundComponents, OutboundEvents } from './outbound-stream.ts'
+import type { OutboundComponents, OutboundUse } from './outbound-stream.ts'
 
 /** What sends messages to a peer, on one stream or on many. */
 export interface Outbound {
@@ -29,9 +27,7 @@ interface Message {
  */
 export class MessageStreams implements Outbound {
   readonly #components: OutboundComponents
-  readonly #peer: PeerIdText
-  readonly #options: StreamOptions
-  readonly #events: OutboundEvents
+  readonly #use: OutboundUse
   readonly #streams = new Set<ExchangeStream>()
   readonly #opening = new Map<AbortController, Timer>()
   #waiting: Message[] = []
@@ -39,15 +35,9 @@ export class MessageStreams implements Outbound {
   #waitingBytes = 0
   #closed = false
 
-  constructor(
-    components: OutboundComponents,
-    peer: PeerIdText,
-    use: { options: StreamOptions; events: OutboundEvents }
-  ) {
+  constructor(components: OutboundComponents, use: OutboundUse) {
     this.#components = components
-    this.#peer = peer
-    this.#options = use.options
-    this.#events = use.events
+    this.#use = use
   }
 
   /** There is nothing that would have to be open first. */
@@ -104,10 +94,10 @@ export class MessageStreams implements Outbound {
   async #open(): Promise<void> {
     const { clock, network } = this.#components
     const controller = new AbortController()
-    const { openTimeoutMs } = this.#options
+    const { openTimeoutMs } = this.#use.options
     const late = clock.setTimer(openTimeoutMs, () => controller.abort(new Error('opening timed out')))
     this.#opening.set(controller, late)
-    const stream = await network.open(this.#peer, { signal: controller.signal, lazy: true }).catch(() => undefined)
+    const stream = await network.open(this.#use.peer, { signal: controller.signal, lazy: true }).catch(() => undefined)
     late.cancel()
     this.#opening.delete(controller)
     const message = this.#waiting.shift()
@@ -115,7 +105,7 @@ export class MessageStreams implements Outbound {
     if (stream === undefined || message === undefined || this.#closed) {
       stream?.abort('closed')
       // A response that cannot be sent is dropped, and asked for again by whoever waits for it.
-      if (!this.#closed && message !== undefined) this.#events.lost()
+      if (!this.#closed && message !== undefined) this.#use.events.lost()
     } else this.#write(stream, message)
     this.#pump()
   }
@@ -123,19 +113,18 @@ export class MessageStreams implements Outbound {
   #write(stream: ExchangeStream, { parts }: Message): void {
     const { totals } = this.#components
     totals.streamsOutbound += 1
-    totals.openOutbound += 1
-    totals.openMax = Math.max(totals.openMax, totals.openInbound + totals.openOutbound)
+    totals.opened('outbound')
     this.#streams.add(stream)
     stream.listen({
       data: () => {},
       ended: () => {},
-      drain: () => this.#events.ready(),
+      drain: () => this.#use.events.ready(),
       closed: () => {
         const whole = stream.unsentBytes === 0
         totals.openOutbound -= 1
         this.#streams.delete(stream)
-        if (whole) this.#events.ready()
-        else this.#events.lost()
+        if (whole) this.#use.events.ready()
+        else this.#use.events.lost()
         this.#pump()
       }
     })

@@ -19,6 +19,13 @@ export interface OutboundEvents {
   lost(): void
 }
 
+/** Whom the messages are for, and who is told how that goes. */
+export interface OutboundUse {
+  readonly peer: PeerIdText
+  readonly options: StreamOptions
+  readonly events: OutboundEvents
+}
+
 /**
  * One long-lived stream to a peer: opened when first needed or at once to be kept, and opened again with back-off for as
  * long as it is kept or somebody needs it. Opening costs a round trip and a negotiation, so it is done once, not per
@@ -26,9 +33,7 @@ export interface OutboundEvents {
  */
 export class OutboundStream {
   readonly #components: OutboundComponents
-  readonly #peer: PeerIdText
-  readonly #options: StreamOptions
-  readonly #events: OutboundEvents
+  readonly #use: OutboundUse
   #stream: ExchangeStream | undefined
   #opening: AbortController | undefined
   #retry: Timer | undefined
@@ -38,15 +43,9 @@ export class OutboundStream {
   #unsupported = false
   #closed = false
 
-  constructor(
-    components: OutboundComponents,
-    peer: PeerIdText,
-    use: { options: StreamOptions; events: OutboundEvents }
-  ) {
+  constructor(components: OutboundComponents, use: OutboundUse) {
     this.#components = components
-    this.#peer = peer
-    this.#options = use.options
-    this.#events = use.events
+    this.#use = use
   }
 
   get isOpen(): boolean {
@@ -98,9 +97,11 @@ export class OutboundStream {
     const { clock, network } = this.#components
     const controller = new AbortController()
     this.#opening = controller
-    const timer = clock.setTimer(this.#options.openTimeoutMs, () => controller.abort(new Error('opening timed out')))
+    const timer = clock.setTimer(this.#use.options.openTimeoutMs, () =>
+      controller.abort(new Error('opening timed out'))
+    )
     try {
-      const stream = await network.open(this.#peer, { signal: controller.signal })
+      const stream = await network.open(this.#use.peer, { signal: controller.signal })
       if (this.#closed) stream.abort('closed')
       else this.#adopt(stream)
     } catch (error) {
@@ -111,14 +112,13 @@ export class OutboundStream {
       timer.cancel()
       this.#opening = undefined
     }
-    if (this.#stream !== undefined) this.#events.ready()
+    if (this.#stream !== undefined) this.#use.events.ready()
   }
 
   #adopt(stream: ExchangeStream): void {
     const totals = this.#components.totals
     totals.streamsOutbound += 1
-    totals.openOutbound += 1
-    totals.openMax = Math.max(totals.openMax, totals.openInbound + totals.openOutbound)
+    totals.opened('outbound')
     this.#stream = stream
     this.#unsupported = false
     const openedAt = this.#components.clock.now()
@@ -129,14 +129,14 @@ export class OutboundStream {
         stream.abort('bytes on a stream that is only written to')
       },
       ended: () => {},
-      drain: () => this.#events.ready(),
+      drain: () => this.#use.events.ready(),
       closed: () => {
         totals.openOutbound -= 1
         this.#stream = undefined
         // A peer that resets stream after stream is not asked for one ten times a second.
-        if (this.#components.clock.now() - openedAt > this.#options.reopenMs.maxMs) this.#failures = 0
+        if (this.#components.clock.now() - openedAt > this.#use.options.reopenMs.maxMs) this.#failures = 0
         this.#retryLater()
-        this.#events.lost()
+        this.#use.events.lost()
       }
     })
   }
@@ -144,13 +144,13 @@ export class OutboundStream {
   #retryLater(): void {
     if (this.#closed) return
     const { clock, rng } = this.#components
-    const delay = backoffMs(this.#failures, { ...this.#options.reopenMs, jitter: 0.3 }, rng)
+    const delay = backoffMs(this.#failures, { ...this.#use.options.reopenMs, jitter: 0.3 }, rng)
     this.#failures += 1
     this.#retry = clock.setTimer(
       delay,
       () => {
         this.#retry = undefined
-        this.#events.ready()
+        this.#use.events.ready()
         if (this.#kept && !this.#unsupported) this.need()
       },
       { background: true }

@@ -73,17 +73,17 @@ export class PeerLink {
     this.#components = components
     this.#options = use.options
     this.#events = use.events
-    this.#control = new OutboundStream(components, peer, {
+    this.#control = new OutboundStream(components, {
+      peer,
       options: use.options,
       events: { ready: () => this.#onControlReady(), lost: () => this.#onControlLost() }
     })
     const data = {
+      peer,
       options: use.options,
       events: { ready: () => use.events.dataReady(), lost: () => use.events.dataLost() }
     }
-    this.#data = use.options.perMessage
-      ? new MessageStreams(components, peer, data)
-      : new OutboundStream(components, peer, data)
+    this.#data = use.options.perMessage ? new MessageStreams(components, data) : new OutboundStream(components, data)
   }
 
   /** Opens both streams now and keeps them open. */

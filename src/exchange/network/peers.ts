@@ -111,8 +111,7 @@ export class Peers {
       this.#refuse(peer, connected, stream)
       return
     }
-    totals.openInbound += 1
-    totals.openMax = Math.max(totals.openMax, totals.openInbound + totals.openOutbound)
+    totals.opened('inbound')
     const reader = new InboundReader(this.#components.inbound, { peer, stream, options: this.#options })
     connected.readers.add(reader)
     reader.start()

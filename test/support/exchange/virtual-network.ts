@@ -148,24 +148,40 @@ export class VirtualPort implements ExchangeNetwork {
     this.#events = undefined
   }
 
-  open(peer: PeerIdText, options: { readonly signal: AbortSignal }): Promise<ExchangeStream> {
+  open(
+    peer: PeerIdText,
+    { signal, lazy = false }: { readonly signal: AbortSignal; readonly lazy?: boolean }
+  ): Promise<ExchangeStream> {
     const { clock, network } = this.#components
     const delay = this.#components.options.delayMs(this.peer, peer)
     return new Promise((resolve, reject) => {
       const gone = (): void => reject(new ExchangeError('peer-gone', `not connected to ${peer}`))
       const remote = network.port(peer)
       if (remote === undefined || !this.#connected.has(peer)) return gone()
-      options.signal.addEventListener('abort', () => reject(options.signal.reason), { once: true })
+      if (lazy) return resolve(this.#openLazily(remote, delay))
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
       // There and back: the protocol is negotiated before the stream can be used.
       clock.setTimer(delay, () =>
         network.carry(this.peer, remote, () => {
-          if (!remote.#connected.has(this.peer) || options.signal.aborted) return gone()
+          if (!remote.#connected.has(this.peer) || signal.aborted) return gone()
           const pipe = this.#pipe(remote, delay)
           remote.#events?.inbound(this.peer, pipe.reader)
           clock.setTimer(delay, () => network.carry(peer, this, () => resolve(pipe.writer)))
         })
       )
     })
+  }
+
+  /** The stream can be written to at once; the peer meets it with the first that arrives. */
+  #openLazily(remote: VirtualPort, delay: number): VirtualEnd {
+    const { clock, network } = this.#components
+    const { writer, reader } = this.#pipe(remote, delay)
+    clock.setTimer(delay, () =>
+      network.carry(this.peer, remote, () => {
+        if (!reader.over) remote.#events?.inbound(this.peer, reader)
+      })
+    )
+    return writer
   }
 
   penalise(peer: PeerIdText, reason: string): void {

@@ -65,7 +65,7 @@ const message = (length: number): Uint8Array[] => [new Uint8Array(length)]
 describe('a stream for every message', () => {
   test('opens one for each, writes, and ends it', async () => {
     const { clock, totals, opened, lazy, happened, components, events } = setUp()
-    const streams = new MessageStreams(components, PEER, { options: defaultExchangeOptions.streams, events })
+    const streams = new MessageStreams(components, { peer: PEER, options: defaultExchangeOptions.streams, events })
     assert.ok(streams.send(message(10)))
     assert.ok(streams.send(message(20)))
     assert.equal(streams.unsentBytes, 30)
@@ -87,7 +87,7 @@ describe('a stream for every message', () => {
 
   test('has no more than so many at one time; the rest waits', async () => {
     const { clock, opened, components, events } = setUp()
-    const streams = new MessageStreams(components, PEER, { options: defaultExchangeOptions.streams, events })
+    const streams = new MessageStreams(components, { peer: PEER, options: defaultExchangeOptions.streams, events })
     for (let at = 0; at < 40; at += 1) streams.send(message(1))
     await clock.run(1)
     assert.deepEqual([opened.length, streams.unsentBytes], [32, 40])
@@ -101,20 +101,20 @@ describe('a stream for every message', () => {
   test('tells of a message that is lost: the stream does not open, or breaks, or nobody answers', async () => {
     const refused = setUp(() => Promise.reject(new Error('refused')))
     const options = defaultExchangeOptions.streams
-    const streams = new MessageStreams(refused.components, PEER, { options, events: refused.events })
+    const streams = new MessageStreams(refused.components, { peer: PEER, options, events: refused.events })
     streams.send(message(1))
     await refused.clock.run(1)
     assert.deepEqual([refused.happened, streams.unsentBytes, refused.totals.openOutbound], [['lost'], 0, 0])
 
     const broken = setUp()
-    const breaking = new MessageStreams(broken.components, PEER, { options, events: broken.events })
+    const breaking = new MessageStreams(broken.components, { peer: PEER, options, events: broken.events })
     breaking.send(message(1))
     await broken.clock.run(1)
     broken.opened[0]?.abort('reset by the peer')
     assert.deepEqual(broken.happened, ['lost'])
 
     const closed = setUp()
-    const ended = new MessageStreams(closed.components, PEER, { options, events: closed.events })
+    const ended = new MessageStreams(closed.components, { peer: PEER, options, events: closed.events })
     ended.send(message(1))
     ended.close()
     await closed.clock.run(1)

@@ -49,8 +49,8 @@ function outbound(answer: () => ExchangeStream) {
   const events = { ready: () => {}, lost: () => {} }
   const stream = new OutboundStream(
     { network, clock, rng: seededRng(1), nextTurn: (run) => clock.setTimer(0, run), totals },
-    PEER,
     {
+      peer: PEER,
       options: defaultExchangeOptions.streams,
       events
     }
