@@ -27,11 +27,20 @@ export function verifyBlob(cid: BlobCid, bytes: Uint8Array): Blob | undefined {
 /** Shorter ones are hashed sooner than another thread has begun. */
 const HASHED_APART_BYTES = 64 * 1024
 
+/** The sha-256 of bytes that nobody writes to meanwhile, made in another thread. */
+export type DigestApart = (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>
+
+/** By Web Crypto, which copies the bytes first and clears the copy afterwards. */
+export const digestApart: DigestApart = async (bytes) => new Uint8Array(await webcrypto.subtle.digest('SHA-256', bytes))
+
 /** As `verifyBlob`; long ones are hashed in a thread of the pool, so that reading them does not hold the event loop. */
-export async function verifyBlobApart(cid: BlobCid, bytes: Uint8Array<ArrayBuffer>): Promise<Blob | undefined> {
-  if (bytes.length < HASHED_APART_BYTES) return verifyBlob(cid, bytes)
-  const digest = new Uint8Array(await webcrypto.subtle.digest('SHA-256', bytes))
-  return digestKey(digest) === cid.key ? ({ cid, bytes } as unknown as Blob) : undefined
+export async function verifyBlobApart(
+  cid: BlobCid,
+  bytes: Uint8Array<ArrayBuffer>,
+  digest: DigestApart = digestApart
+): Promise<Blob | undefined> {
+  if (bytes.length < HASHED_APART_BYTES || digestKey(await digest(bytes)) !== cid.key) return verifyBlob(cid, bytes)
+  return { cid, bytes } as unknown as Blob
 }
 
 /**

@@ -1,6 +1,14 @@
 /** The words of the domain: types and pure constructors, known to every room. */
 export type { Announcement, SignedAnnouncement } from './announcement.ts'
-export { type Blob, blobFromHashed, blobOf, verifyBlob, verifyBlobApart } from './blob.ts'
+export {
+  type Blob,
+  blobFromHashed,
+  blobOf,
+  type DigestApart,
+  digestApart,
+  verifyBlob,
+  verifyBlobApart
+} from './blob.ts'
 export { BlobCid, CID_LENGTH, DIGEST_LENGTH, type DigestKey, digestKey } from './blob-cid.ts'
 export {
   type BlockId,

@@ -15,8 +15,9 @@ import {
   Warehouse
 } from '../store/index.ts'
 import { createTrackerMetrics, LevelProgressStore, LevelTracker, type ProgressStore } from '../tracker/index.ts'
-import type { Clock, Rng } from '../util/index.ts'
+import { type Clock, messageOf, type Rng } from '../util/index.ts'
 import { migrations } from './migrations.ts'
+import { nativeDigest } from './native-digest.ts'
 import type { Registry } from 'prom-client'
 
 /** What lies on the disk, opened. */
@@ -84,8 +85,11 @@ async function openStores(components: DataComponents, directory: DataDirectory, 
   metrics.index(() => directory.database.stats())
   const index = directory.database.space('blobs')
   const damage = new DamageReports()
+  const digest = nativeDigest((cause) => {
+    log.info({ error: messageOf(cause) }, 'blobs are copied before they are hashed: no SHA256 to be called')
+  })
   const segments = await SegmentBlockstore.open(
-    { disk: nodeDisk, index, clock, rng, log, metrics, onDamaged: damage.report },
+    { disk: nodeDisk, index, clock, rng, log, metrics, onDamaged: damage.report, digestApart: digest },
     { ...options.store, directory: directory.blobsPath }
   )
   const space = directory.database.space('repairs')

@@ -1,21 +1,9 @@
 /**
  * Gives back what glibc keeps. A heap ends at its last used byte, and what lies free below stays with the process: 4 MiB of an idle node,
- * some tens after a storm. One call of `malloc_trim` returns all of it, page by page; JavaScript has no way there, so koffi, a foreign
- * function interface, makes the call. Where it is not installed, or the C library has no such function (musl, macOS), nothing is given back.
+ * some tens after a storm. One call of `malloc_trim` returns all of it, page by page; JavaScript has no way there, so koffi
+ * makes the call. Where it is not installed, or the C library has no such function (musl, macOS), nothing is given back.
  */
-import { createRequire } from 'node:module'
-
-/** What is used of koffi's native part: its JavaScript would bring 4 MiB more of Node's own modules. */
-interface Koffi {
-  load(path: null): { func(declaration: string): (pad: number) => number }
-}
-
-function loadKoffi(): Koffi {
-  const require = createRequire(import.meta.url)
-  const native: unknown =
-    process.arch === 'arm64' ? require('@koromix/koffi-linux-arm64') : require('@koromix/koffi-linux-x64')
-  return native as Koffi
-}
+import { loadKoffi } from './native.ts'
 
 /** Pages go back to the system; a heap of 100 MiB takes some milliseconds. */
 export type TrimHeap = () => void
@@ -31,7 +19,7 @@ export function heapTrimmer(missing: (cause: unknown) => void): TrimHeap {
 
 function open(missing: (cause: unknown) => void): TrimHeap {
   try {
-    const mallocTrim = loadKoffi().load(null).func('int malloc_trim(size_t)')
+    const mallocTrim = loadKoffi().load(null).func<[pad: number], number>('int malloc_trim(size_t)')
     return () => void mallocTrim(0)
   } catch (cause) {
     missing(cause)

@@ -1,5 +1,12 @@
 import type { Logger } from '../log/logger.ts'
-import { type Blob, type BlobCid, type DigestKey, MAX_BLOCK_BYTES, verifyBlobApart } from '../model/index.ts'
+import {
+  type Blob,
+  type BlobCid,
+  type DigestApart,
+  type DigestKey,
+  MAX_BLOCK_BYTES,
+  verifyBlobApart
+} from '../model/index.ts'
 import type { Clock, Rng } from '../util/index.ts'
 import type { Blockstore, BlockstoreStats } from './blockstore.ts'
 import type { Disk } from './disk.ts'
@@ -25,6 +32,8 @@ export interface SegmentBlockstoreComponents {
   readonly metrics: StoreMetrics
   /** Told of each blob that was found damaged and dropped. */
   readonly onDamaged?: (cid: BlobCid) => void
+  /** How long blobs are hashed when they are read; by Web Crypto without it. What it finds wrong is hashed again. */
+  readonly digestApart?: DigestApart
 }
 
 interface Pending {
@@ -122,7 +131,7 @@ export class SegmentBlockstore implements Blockstore {
         // Where it was read in vain before, and it has not been moved since: it is damaged.
         if (before !== undefined && isSamePlace(before, location)) break
         const bytes = await this.#reader.read(location)
-        const blob = bytes === undefined ? undefined : await verifyBlobApart(cid, bytes)
+        const blob = bytes === undefined ? undefined : await verifyBlobApart(cid, bytes, this.#components.digestApart)
         if (blob !== undefined) return blob
         before = location
       }
