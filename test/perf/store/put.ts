@@ -1,12 +1,12 @@
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { hash } from 'node:crypto'
 import { Level } from 'level'
-import { type Blob, verifyBlobApart } from '#src/model/index.ts'
+import type { Blob } from '#src/model/index.ts'
 import type { Figures } from '../harness/report.ts'
-import { median } from '../harness/statistics.ts'
+import { diskBytes } from './page-cache.ts'
+import { type Keeper, readInTurn } from './read.ts'
 import { freshBlob, openStack, type Stack } from './stack.ts'
 
 /** Who can be beside: `raw` is a bare loop of append and fdatasync over one file. */
@@ -22,21 +22,6 @@ export interface PutSettings {
   /** Where the packages of contenders that are not ours lie. */
   readonly packages: string
 }
-
-interface Keeper {
-  /** Durable when it resolves. */
-  put(blobs: readonly Blob[]): Promise<void>
-  get(blob: Blob): Promise<Uint8Array | undefined>
-  /** Whether what it gives was hashed. */
-  readonly verifies: boolean
-  close(): Promise<void>
-}
-
-/** Reads under way at a time: as many as the threads of Node's pool, twice. */
-const READS = 8
-
-/** Passes of each kind of reading that count; one before them gets the memory from the system that all later ones use again. */
-const PASSES = 5
 
 /** Puts blobs in groups, each durable before the next, and reads them in random order, with their hash verified. */
 export async function contend(settings: PutSettings): Promise<Figures> {
@@ -55,7 +40,7 @@ export async function contend(settings: PutSettings): Promise<Figures> {
       const turn = (at / settings.group) % 2 === 0 ? [own, beside] : [beside, own]
       for (const puts of turn) await puts.put(group)
     }
-    const reads = await readInTurn({ keeper, bare, blobs })
+    const reads = await readInTurn({ keeper, bare, blobs, coldIn: settings.keeper === 'sealsync' ? folder : undefined })
     await keeper.close()
     await bare.close()
     return {
@@ -83,75 +68,15 @@ class Puts {
   }
 
   async put(group: readonly Blob[]): Promise<void> {
-    const written = await writtenBytes()
+    const { written } = await diskBytes()
     const cpu = process.cpuUsage()
     const began = performance.now()
     await this.#keeper.put(group)
     this.ms += performance.now() - began
     const { user, system } = process.cpuUsage(cpu)
     this.cpuMs += (user + system) / 1e3
-    this.written += (await writtenBytes()) - written
+    this.written += (await diskBytes()).written - written
   }
-}
-
-interface Readable {
-  readonly keeper: Keeper
-  readonly bare: Keeper
-  readonly blobs: readonly Blob[]
-}
-
-/**
- * Verified reads of the keeper, and in turn with them what they consist of: bare reads of the same blobs from one file, hashing the same
- * blobs one after the other, and a bare loop that does both. So what the machine does meanwhile falls on all of them.
- */
-async function readInTurn({ keeper, bare, blobs }: Readable): Promise<Figures> {
-  const kinds: Readonly<Record<string, (blob: Blob) => Promise<unknown>>> = {
-    verifiedReadMBs: async (blob) => verified(blob, await keeper.get(blob), keeper.verifies),
-    'readMBs, bare loop': (blob) => bare.get(blob),
-    hashMBs: async ({ bytes }) => hash('sha256', bytes, 'buffer'),
-    'verifiedReadMBs, bare loop': async (blob) => verified(blob, await bare.get(blob), false)
-  }
-  const rates: Record<string, number[]> = { verifiedToSlower: [], verifiedToBare: [] }
-  for (let pass = 0; pass <= PASSES; pass += 1) {
-    const order = blobs.map((blob) => [Math.random(), blob] as const).sort(([a], [b]) => a - b)
-    const of: Record<string, number> = {}
-    for (const [kind, doing] of Object.entries(kinds)) {
-      const ms = await timed(
-        order.map(([, blob]) => blob),
-        doing
-      )
-      of[kind] = (blobs.length * (blobs[0]?.bytes.length ?? 0)) / 1e3 / ms
-    }
-    const own = of['verifiedReadMBs'] ?? 0
-    of['verifiedToSlower'] = own / Math.min(of['readMBs, bare loop'] ?? 0, of['hashMBs'] ?? 0)
-    of['verifiedToBare'] = own / (of['verifiedReadMBs, bare loop'] ?? 0)
-    if (pass > 0) for (const [name, rate] of Object.entries(of)) (rates[name] ??= []).push(rate)
-  }
-  return Object.fromEntries(Object.entries(rates).map(([name, all]) => [name, median(all)]))
-}
-
-/** Throws when the blob was not read back; hashes what was not hashed yet, in a thread of the pool as the node does. */
-async function verified(blob: Blob, bytes: Uint8Array | undefined, hashed: boolean): Promise<void> {
-  if (bytes?.length === blob.bytes.length) {
-    if (hashed || (await verifyBlobApart(blob.cid, bytes as Uint8Array<ArrayBuffer>)) !== undefined) return
-  }
-  throw new Error(`${blob.cid} was not read back`)
-}
-
-async function timed(blobs: readonly Blob[], doing: (blob: Blob) => Promise<unknown>): Promise<number> {
-  const left = [...blobs]
-  const began = performance.now()
-  const reader = async (): Promise<void> => {
-    for (let blob = left.pop(); blob !== undefined; blob = left.pop()) await doing(blob)
-  }
-  await Promise.all(Array.from({ length: READS }, reader))
-  return performance.now() - began
-}
-
-/** What this process has had written to the disk, bytes; NaN where the kernel does not say. */
-async function writtenBytes(): Promise<number> {
-  const text = await readFile('/proc/self/io', 'latin1').catch(() => '')
-  return Number(/^write_bytes: (\d+)$/m.exec(text)?.[1] ?? Number.NaN)
 }
 
 const OPEN: Readonly<Record<KeeperName, (folder: string, packages: string) => Promise<Keeper>>> = {
