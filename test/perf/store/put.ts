@@ -27,8 +27,9 @@ export interface PutSettings {
 export async function contend(settings: PutSettings): Promise<Figures> {
   const folder = await mkdtemp(join(tmpdir(), 'sealsync-store-'))
   try {
-    const keeper = await OPEN[settings.keeper](await mkdtemp(join(folder, 'keeper-')), settings.packages)
-    const bare = await raw(folder)
+    const folders = { keeper: await mkdtemp(join(folder, 'keeper-')), bare: await mkdtemp(join(folder, 'bare-')) }
+    const keeper = await OPEN[settings.keeper](folders.keeper, settings.packages)
+    const bare = await raw(folders.bare)
     const count = Math.max(settings.group, Math.floor(settings.bytes / settings.blobBytes))
     const blobs = Array.from({ length: count }, () => freshBlob(settings.blobBytes))
     const bytes = count * settings.blobBytes
@@ -40,7 +41,8 @@ export async function contend(settings: PutSettings): Promise<Figures> {
       const turn = (at / settings.group) % 2 === 0 ? [own, beside] : [beside, own]
       for (const puts of turn) await puts.put(group)
     }
-    const reads = await readInTurn({ keeper, bare, blobs, coldIn: settings.keeper === 'sealsync' ? folder : undefined })
+    const cold = settings.keeper === 'sealsync' ? folders : undefined
+    const reads = await readInTurn({ keeper, bare, blobs, cold })
     await keeper.close()
     await bare.close()
     return {
