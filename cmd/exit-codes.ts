@@ -61,7 +61,17 @@ export function exitCodeOf(error: unknown): number {
   return EXIT.failed
 }
 
-/** One line: what went wrong and, where the room knows, how to mend it. */
+/** How to mend what only the command line knows the flags of. */
+const REMEDY_OF_CODE: Readonly<Record<string, string>> = {
+  'key-file-missing': "make a node with 'sealsync init', or name the right --data-dir (or --network-key-file)",
+  'key-file-invalid': 'a key file holds 32 bytes as 64 hex digits',
+  'identity-table-invalid': 'mend the file, or name another with --identities',
+  'identity-entry-invalid': 'mend the entry, or name another file with --identities',
+  'not-writable': 'make it writable for this user, or choose another --data-dir'
+}
+
+/** One line: what went wrong and, where it is known, how to mend it. */
 export function errorLine(error: unknown): string {
-  return `sealsync: ${messageOf(error)}`
+  const remedy = REMEDY_OF_CODE[codeOf(error) ?? '']
+  return `sealsync: ${messageOf(error)}${remedy === undefined ? '' : `: ${remedy}`}`
 }

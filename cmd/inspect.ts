@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { parseExecutionDataId } from '#src/model/index.ts'
 import { inspectCar, type InspectedBlock, openOfflineNode } from '#src/node/index.ts'
@@ -47,6 +47,7 @@ async function withCar(
   if (id === undefined) {
     if (/^(0x)?[0-9a-f]{60,70}$/i.test(target))
       throw new UsageError(`'${target}' has not the 64 hex digits of an execution data id`)
+    if (!existsSync(target)) throw new UsageError(`'${target}' is neither a file nor 64 hex digits`)
     return use(createReadStream(target, { signal: context.signal }))
   }
   const dataDir = dataDirOf(flags, context)

@@ -1,5 +1,6 @@
-import type { Command } from 'commander'
+import { Argument, type Command } from 'commander'
 import { AdminClient } from '#src/api/index.ts'
+import { LOG_LEVELS } from '#src/log/index.ts'
 import { systemClock } from '#src/util/index.ts'
 import { type CommandContext, writeJson } from './context.ts'
 import { dataDirOf, type NodeFlags } from './node-options.ts'
@@ -9,7 +10,7 @@ export function addLogLevelCommand(program: Command, context: CommandContext): v
   program
     .command('log-level')
     .description('set the log level of a running node, for one room or all')
-    .argument('<level>', 'debug, info, warn, error or silent')
+    .addArgument(new Argument('<level>', 'how much is written').choices(LOG_LEVELS))
     .option('--room <room>', 'such as exchange; all rooms without it')
     .option('--data-dir <dir>', "the node's data directory")
     .option('--json', 'one JSON object')

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { createLogger } from '#src/log/index.ts'
 import {
+  assertInitialised,
   createNode,
   endWindDown,
   initNode,
@@ -27,6 +28,7 @@ export function addRunCommand(program: Command, context: CommandContext, done: (
       if (flags.init === true && !(await isInitialised(dataDir))) {
         await initNode({ dataDir, role: config.role, address: `${config.p2pAddress.host}:${config.p2pAddress.port}` })
       }
+      await assertInitialised(dataDir)
       const logger = await createLogger(config.log, context.stdout.isTTY === true)
       const node = await createNode(config, { logger })
       const ends = flags.stopAtEof === true && context.stdin !== undefined ? [endOf(context.stdin)] : []

@@ -1,7 +1,7 @@
 import type { Dirent } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { messageOf } from '../util/index.ts'
+import { codeOf, messageOf } from '../util/index.ts'
 import { NodeError } from './errors.ts'
 
 /** Folders below the one that is given: exports lie by epoch, day and height, and no folder needs more. */
@@ -14,7 +14,8 @@ const MAX_FOLDER_DEPTH = 16
  */
 export async function* carFiles(path: string): AsyncGenerator<string> {
   const facts = await stat(path).catch((error: unknown) => {
-    throw new NodeError('config', `${path}: ${messageOf(error)}`, { cause: error })
+    const why = codeOf(error) === 'ENOENT' ? 'no such file or folder' : messageOf(error)
+    throw new NodeError('config', `${path}: ${why}`, { cause: error })
   })
   if (facts.isDirectory()) yield* folderFiles(path, 0)
   else yield path

@@ -51,6 +51,8 @@ export async function importCars(
 ): Promise<ImportResult> {
   const { data, reading } = await openStoppedData(request.dataDir)
   try {
+    // A list that cannot be read ends this before hours of copying, and not after them.
+    for await (const _ of openBlockList(request.blockList, defaultBlockListOptions)) break
     const job = new ImportJob(data, reading.store, options)
     for (const path of request.paths) for await (const file of carFiles(path)) await job.take(file)
     await job.flush()

@@ -9,7 +9,7 @@ export { type NodeConfig, prunerOptionsOf, toNodeConfig } from './config/node-co
 export { renderConfig, renderEffective } from './config/render.ts'
 export { NodeError, type NodeErrorCode } from './errors.ts'
 export { importCars, type ImportProgress, type ImportResult } from './import-cars.ts'
-export { initNode, isInitialised, type NodeIdentityText, readIdentity } from './init.ts'
+export { assertInitialised, initNode, isInitialised, type NodeIdentityText, readIdentity } from './init.ts'
 export { inspectCar, type InspectedBlock, type InspectedChunk } from './inspect.ts'
 export { endWindDown, readWindDown } from './wind-down-record.ts'
 export { statsOfStopped, verifyStopped } from './store-check.ts'

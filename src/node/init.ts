@@ -107,8 +107,14 @@ export async function isInitialised(dataDir: string): Promise<boolean> {
     await readFile(networkKeyPath(dataDir))
     return true
   } catch (error) {
-    return codeOf(error) !== 'ENOENT'
+    return codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR'
   }
+}
+
+/** Throws NodeError `config` where there is no node: nothing is made by a command that names the wrong directory. */
+export async function assertInitialised(dataDir: string): Promise<void> {
+  if (await isInitialised(dataDir)) return
+  throw new NodeError('config', `${dataDir} holds no node: make one with 'sealsync init --data-dir ${dataDir}'`)
 }
 
 /** Who the node of this directory is; works whether it runs or not. Throws P2pError `key-file-…`. */

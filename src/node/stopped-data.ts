@@ -3,9 +3,8 @@ import { silentLogger } from '../log/index.ts'
 import { createRegistry } from '../metrics/index.ts'
 import { systemClock, systemRng } from '../util/index.ts'
 import { type NodeData, openData } from './data-stage.ts'
-import { NodeError } from './errors.ts'
 import { type ExecutionDataReading, createExecutionDataReading } from './execution-data-reading.ts'
-import { isInitialised } from './init.ts'
+import { assertInitialised } from './init.ts'
 
 /** What lies in the directory of a node that does not run. */
 export interface StoppedData {
@@ -19,9 +18,7 @@ export interface StoppedData {
  * `locked` when it runs.
  */
 export async function openStoppedData(dataDir: string): Promise<StoppedData> {
-  if (!(await isInitialised(dataDir))) {
-    throw new NodeError('config', `${dataDir} holds no node: make one with 'sealsync init --data-dir ${dataDir}'`)
-  }
+  await assertInitialised(dataDir)
   const register = createRegistry()
   const components = { clock: systemClock, rng: systemRng, logger: silentLogger, register }
   // A command reads each blob once: a cache would only cost memory.

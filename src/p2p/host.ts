@@ -276,7 +276,11 @@ function listenError(cause: unknown, address: string): P2pError {
   // libp2p gathers the errors of all addresses into one text.
   const system = /E[A-Z]{4,}/.exec(messageOf(cause))?.[0]
   if (system === 'EADDRINUSE') {
-    return new P2pError('address-in-use', `${address} is in use by another process`, { cause, details })
+    return new P2pError(
+      'address-in-use',
+      `${address} is in use: stop what listens there, or choose another with --p2p-address (for observers --public-address)`,
+      { cause, details }
+    )
   }
   return new P2pError('listen-failed', `cannot listen on ${address}: ${system ?? messageOf(cause)}`, { cause, details })
 }

@@ -191,12 +191,9 @@ export class SegmentBlockstore implements Blockstore {
     }
   }
 
-  /** Indexed CIDs behind a digest, in the order of the digests; what was put last may not be among them yet. */
-  async cidsAfter(digest: Uint8Array | undefined, limit: number): Promise<BlobCid[]> {
-    const cids: BlobCid[] = []
-    const from = digest === undefined ? undefined : Uint8Array.of(...digest, 0)
-    for await (const [cid] of this.#ledger.indexed(from)) if (cids.push(cid) === limit) break
-    return cids
+  /** CIDs of durable blobs behind a digest, in the order of the digests. */
+  cidsAfter(digest: Uint8Array | undefined, limit: number): Promise<BlobCid[]> {
+    return this.#ledger.cidsAfter(digest, limit)
   }
 
   stats(): BlockstoreStats {

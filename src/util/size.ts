@@ -44,3 +44,28 @@ export function formatDuration(ms: number): string {
   if (ms < 3_600_000) return `${Math.floor(ms / 60_000)}m ${Math.floor((ms % 60_000) / 1000)}s`
   return `${Math.floor(ms / 3_600_000)}h ${Math.floor((ms % 3_600_000) / 60_000)}m`
 }
+
+type Unit = readonly [name: string, size: number]
+
+const SIZES: readonly Unit[] = [
+  ['TiB', 1024 ** 4],
+  ['GiB', 1024 ** 3],
+  ['MiB', 1024 ** 2],
+  ['KiB', 1024]
+]
+const SPANS: readonly Unit[] = [
+  ['h', 3.6e6],
+  ['min', 6e4],
+  ['s', 1e3]
+]
+
+/** `48MiB`, `1536KiB`, `0B`: in the largest unit that divides it, so that {@link parseSize} gives the same number back. */
+export const exactSize = (bytes: number): string => exact(bytes, SIZES) ?? `${bytes}B`
+
+/** `48h`, `5min`, `1500ms`, `0s`: in the largest unit that divides it, so that {@link parseDuration} gives the same number back. */
+export const exactDuration = (ms: number): string => (ms === 0 ? '0s' : (exact(ms, SPANS) ?? `${ms}ms`))
+
+function exact(value: number, units: readonly Unit[]): string | undefined {
+  const unit = value === 0 ? undefined : units.find(([, size]) => value % size === 0)
+  return unit === undefined ? undefined : `${value / unit[1]}${unit[0]}`
+}

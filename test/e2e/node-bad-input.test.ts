@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -125,7 +125,7 @@ describe('a node that cannot run says in one line why, and by its exit code', ()
     const taken = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
     try {
       for (const flag of ['--p2p-address', '--metrics-address', '--api-address']) {
-        await assertRefused([...run, flag, taken], 6, new RegExp(`${taken.replaceAll('.', '\\.')}.*in use`))
+        await assertRefused([...run, flag, taken], 6, new RegExp(`${taken.replaceAll('.', '\\.')}.*in use.*${flag}`))
       }
     } finally {
       await new Promise((resolve) => server.close(resolve))
@@ -164,6 +164,35 @@ describe('a node that cannot run says in one line why, and by its exit code', ()
     await assertRefused(['status', '--data-dir', nothing], 3, /holds no node/)
     await assertRefused(['peers', '--data-dir', dataDir], 1, /no node is running/)
     await assertRefused(['stop', '--data-dir', dataDir], 1, /no node is running/)
+  })
+
+  it('a file or folder that is not there: which, and which flag names it', async () => {
+    const nothing = join(home.path, 'not-there')
+    const table = run.map((arg) => (arg === identities ? nothing : arg))
+    await assertRefused(table, 3, /not-there: does not exist.*--identities/)
+    await assertRefused(
+      run.map((arg) => (arg === dataDir ? nothing : arg)),
+      3,
+      /not-there holds no node: make one with 'sealsync init --data-dir/
+    )
+    assert.ok(!existsSync(nothing), 'a directory was made')
+    await assertRefused(['identity', '--data-dir', nothing], 8, /does not exist: make a node with 'sealsync init'/)
+    const list = ['import', '--data-dir', dataDir, '--feed', `file:${nothing}`, chainFixture]
+    await assertRefused(list, 3, /block list .*not-there: it does not exist; --feed/)
+    await assertRefused(
+      ['import', '--data-dir', dataDir, '--feed', `file:${chainBlockList}`, nothing],
+      3,
+      /not-there: no such file or folder/
+    )
+    const stats = lastJson<{ blobs: { count: number } }>(
+      await sealsync(['db', 'stats', '--data-dir', dataDir, '--json'])
+    )
+    assert.equal(stats.blobs.count, 0, 'nothing was copied for a list that is not there')
+    await assertRefused(['status', '--data-dir', identities], 3, /holds no node/)
+  })
+
+  it('a log level that there is not, whether a node runs or not', async () => {
+    await assertRefused(['log-level', 'loud', '--data-dir', dataDir], 2, /'loud' is invalid.*debug, info/)
   })
 
   it('a CAR cut short: it costs itself, the others are taken, in whatever folder they lie', async () => {

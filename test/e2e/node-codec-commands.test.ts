@@ -91,7 +91,7 @@ describe('codec check and inspect', () => {
   })
 
   it('inspect of what is neither a file nor an id', async () => {
-    assert.equal((await command(['inspect', join(home.path, 'nothing.car')])).code, 1)
+    assert.equal((await command(['inspect', join(home.path, 'nothing.car')])).code, 2)
     assert.equal((await command(['inspect', 'ab'.repeat(31)])).code, 2)
     assert.equal((await command(['inspect', 'ab'.repeat(32)])).code, 2)
   })

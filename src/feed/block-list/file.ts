@@ -100,5 +100,8 @@ async function identityOf(path: string): Promise<string | undefined> {
 }
 
 function unreadable(path: string, error: unknown): FeedError {
-  return new FeedError('unreadable', `cannot read the block list ${path}: ${messageOf(error)}`, { cause: error })
+  const why = codeOf(error) === 'ENOENT' ? 'it does not exist' : messageOf(error)
+  return new FeedError('unreadable', `cannot read the block list ${path}: ${why}; --feed file:PATH names it`, {
+    cause: error
+  })
 }

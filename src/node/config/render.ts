@@ -1,4 +1,4 @@
-import { formatDuration, formatSize } from '../../util/index.ts'
+import { exactDuration, exactSize } from '../../util/index.ts'
 import { CONFIG_KEYS, type ConfigKey, type ConfigPath, type ConfigValue, envName } from './keys.ts'
 import type { LoadedConfig } from './load.ts'
 
@@ -32,26 +32,7 @@ function literal(key: ConfigKey, value: ConfigValue): string {
   if (value === undefined) return '""'
   if (typeof value === 'boolean') return String(value)
   if (typeof value === 'string') return JSON.stringify(value)
-  if (key.type === 'size') return JSON.stringify(exact(value, formatSize(value), key))
-  if (key.type === 'duration') return JSON.stringify(exact(value, formatDuration(value), key))
+  if (key.type === 'size') return JSON.stringify(exactSize(value))
+  if (key.type === 'duration') return JSON.stringify(exactDuration(value))
   return String(value)
-}
-
-/** The readable form where it is exact, the bare number where rounding would change the value. */
-function exact(value: number, text: string, key: ConfigKey): string {
-  const compact = text.replace(' ', '').replace(/\.0+(?=[A-Za-z])/, '')
-  const unit =
-    key.type === 'size'
-      ? 1024 **
-        ['B', 'KiB', 'MiB', 'GiB', 'TiB'].findIndex(
-          (name) => compact.endsWith(name) && /\d/.test(compact.at(-name.length - 1) ?? '')
-        )
-      : 1000
-  return key.type === 'size'
-    ? value % unit === 0
-      ? compact
-      : String(value)
-    : value % 1000 === 0 && value < 60_000
-      ? `${value / 1000}s`
-      : `${value}ms`
 }

@@ -131,6 +131,22 @@ export class Ledger {
     for await (const cid of this.#index.cids()) if (!fresh.has(cid.key)) yield cid
   }
 
+  /** The first `limit` CIDs of durable blobs behind a digest, in the order of the digests. */
+  async cidsAfter(digest: Uint8Array | undefined, limit: number): Promise<BlobCid[]> {
+    // Before the index is read: what is written to it meanwhile is in both, never in neither.
+    const found = new Map<DigestKey, BlobCid>()
+    for (const [key, [cid]] of this.#unindexed) {
+      if (digest === undefined || Buffer.compare(cid.digest, digest) > 0) found.set(key, cid)
+    }
+    let indexed = 0
+    for await (const [cid] of this.indexed(digest === undefined ? undefined : Uint8Array.of(...digest, 0))) {
+      found.set(cid.key, cid)
+      indexed += 1
+      if (indexed === limit) break
+    }
+    return [...found.values()].sort((a, b) => Buffer.compare(a.digest, b.digest)).slice(0, limit)
+  }
+
   /** Places in the index, in the order of the digests, from a digest on. */
   indexed(from?: Uint8Array): AsyncIterable<readonly [BlobCid, Location]> {
     return this.#index.places(from)

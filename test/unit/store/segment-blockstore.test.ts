@@ -52,6 +52,32 @@ void describe('segment format', () => {
 })
 
 void describe('segment store', () => {
+  void it('lists what is durable in pages by digest, in the index or not yet', async () => {
+    const machine = new Machine(1)
+    const stored = blobs(60, 100)
+    const byDigest = stored.map(({ cid }) => cid).sort((a, b) => Buffer.compare(a.digest, b.digest))
+    const first = await machine.open()
+    await first.putMany(stored.slice(0, 30))
+    // Closing writes the index; what comes after the second opening is not in it yet.
+    await first.close()
+    const store = await machine.open()
+    await store.putMany(stored.slice(30))
+    for (const limit of [1, 7, 60, 100]) {
+      const listed: string[] = []
+      let page = await store.cidsAfter(undefined, limit)
+      while (page.length > 0) {
+        assert.ok(page.length <= limit)
+        listed.push(...page.map(({ key }) => key))
+        page = await store.cidsAfter(page.at(-1)?.digest, limit)
+      }
+      assert.deepEqual(
+        listed,
+        byDigest.map(({ key }) => key)
+      )
+    }
+    await store.close()
+  })
+
   void it('commits what waits in groups of bounded size, with one sync each', async () => {
     const machine = new Machine(1, { groupBytes: 10_500 })
     const store = await machine.open()

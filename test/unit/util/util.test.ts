@@ -5,6 +5,8 @@ import {
   BoundedQueue,
   backoffMs,
   concatBytes,
+  exactDuration,
+  exactSize,
   formatDuration,
   formatSize,
   fromHex,
@@ -70,6 +72,30 @@ describe('sizes and durations', () => {
     assert.equal(formatSize(12), '12 B')
     assert.equal(formatDuration(430_000), '7m 10s')
     assert.equal(formatDuration(12_340), '12.3s')
+  })
+
+  it('exactly, so that reading gives the number back', () => {
+    assert.deepEqual([0, 1500, 60_000, 300_000, 172_800_000].map(exactDuration), [
+      '0s',
+      '1500ms',
+      '1min',
+      '5min',
+      '48h'
+    ])
+    assert.deepEqual([0, 1023, 1_572_864, 50_331_648].map(exactSize), ['0B', '1023B', '1536KiB', '48MiB'])
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.nat(),
+          fc.nat(5000).map((value) => value * 1024),
+          fc.nat(5000).map((value) => value * 60_000)
+        ),
+        (value) => {
+          assert.equal(parseDuration(exactDuration(value)), value)
+          assert.equal(parseSize(exactSize(value)), value)
+        }
+      )
+    )
   })
 })
 
