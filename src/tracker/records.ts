@@ -16,6 +16,7 @@ import type { TrackedBlock } from './tracker.ts'
  * ```
  * 01 02                            pruned height u64
  * 01 03                            a sweep under way: to which height u64, how many heights u64, phase u8, the key where it goes on
+ * 01 04                            a sweep that came to its end: to which height u64
  * 02 ‖ digest 32 ‖ height u64      this height refers to this blob, which several do; the last of a blob's is its latest
  * 03 ‖ height u64 ‖ part u32       digests of the height's blobs, up to 1,024 a part
  * 04 ‖ height u64                  block id 32 ‖ execution data id 32 ‖ when it was tracked, Unix ms u64
@@ -33,6 +34,7 @@ const BLOCK_LENGTH = 64 + HEIGHT_LENGTH
 
 export const PRUNED_KEY = Uint8Array.of(1, 2)
 export const SWEEP_KEY = Uint8Array.of(1, 3)
+export const SWEPT_KEY = Uint8Array.of(1, 4)
 
 const SWEEP_PHASES = ['owners', 'references', 'lists', 'blocks'] as const
 const SWEEP_HEAD = 2 * HEIGHT_LENGTH + 1

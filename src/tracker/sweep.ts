@@ -8,6 +8,7 @@ import {
   cidOfOwner,
   decodeSweep,
   encodeSweep,
+  heightBytes,
   heightOfBlock,
   heightOfReference,
   listKey,
@@ -16,6 +17,7 @@ import {
   readHeight,
   referencesAbove,
   SWEEP_KEY,
+  SWEPT_KEY,
   type SweepRecord
 } from './records.ts'
 import { haveReferences } from './references.ts'
@@ -54,7 +56,8 @@ interface Swept {
  *
  * Flow: owners, whose blobs are deleted where no later height refers to them → references of shared blobs → lists → blocks. Where it is
  * lies in a record that each step writes along with what it deletes: a restart repeats a step at most. None of it is synced, and after a
- * power cut a later step may be there and an earlier one not; so whoever did not end in order begins again, and reads what is left.
+ * power cut a later step may be there and an earlier one not, also when the last one is; so whoever did not end in order begins again, and
+ * reads what is left. For that the end of a sweep is on record until the next start in order.
  *
  * Invariant: the pruned height is durable before anything goes, and so nobody is told of a height that is half gone.
  */
@@ -69,9 +72,13 @@ export class Sweeper {
 
   /** Throws TrackerError `corrupt`, and what the space throws. */
   static async open({ space, unclean = false }: SweeperComponents): Promise<Sweeper> {
-    const value = await space.get(SWEEP_KEY)
+    const [value, swept] = await space.getMany([SWEEP_KEY, SWEPT_KEY])
+    if (swept !== undefined && !unclean) await space.batch([{ type: 'del', key: SWEPT_KEY }], { sync: false })
     const sweep = value === undefined ? undefined : decodeSweep(value)
-    return new Sweeper(space, sweep !== undefined && unclean ? fromTheFirst(sweep.to, sweep.heights) : sweep)
+    if (!unclean) return new Sweeper(space, sweep)
+    if (sweep !== undefined) return new Sweeper(space, fromTheFirst(sweep.to, sweep.heights))
+    // What is left of one that had ended is next to nothing.
+    return new Sweeper(space, swept === undefined ? undefined : fromTheFirst(readHeight(swept), 1))
   }
 
   /** Up to which height it sweeps; `undefined` when it does not. */
@@ -100,10 +107,15 @@ export class Sweeper {
     const swept = await this.#look(sweep, maxBlobs)
     if (swept.free.length > 0) await free(swept.free)
     const next = swept.next === undefined ? nextPhase(sweep) : { ...sweep, from: swept.next }
-    const record: KeyValueOperation =
-      next === undefined ? { type: 'del', key: SWEEP_KEY } : { type: 'put', key: SWEEP_KEY, value: encodeSweep(next) }
+    const records: KeyValueOperation[] =
+      next === undefined
+        ? [
+            { type: 'del', key: SWEEP_KEY },
+            { type: 'put', key: SWEPT_KEY, value: heightBytes(sweep.to) }
+          ]
+        : [{ type: 'put', key: SWEEP_KEY, value: encodeSweep(next) }]
     // Not synced: what is lost of it is found and taken away again.
-    await this.#space.batch([...swept.gone.map((key) => ({ type: 'del', key }) as const), record], { sync: false })
+    await this.#space.batch([...swept.gone.map((key) => ({ type: 'del', key }) as const), ...records], { sync: false })
     this.#sweep = next
     return { references: swept.gone.length, freed: swept.free.length, done: next === undefined }
   }

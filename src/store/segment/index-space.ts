@@ -20,6 +20,14 @@ export interface Location {
   readonly length: number
 }
 
+/**
+ * The place of a blob whose entry is no place: there is never a segment 0. So it is found damaged like an entry that points
+ * somewhere else: by whoever reads the blob next, who drops the entry and has the blob fetched again.
+ */
+const NOWHERE: Location = Object.freeze({ segment: 0, offset: 0, length: 0 })
+
+const LOCATION_LENGTH = 12
+
 export interface Checkpoint {
   readonly segment: number
   /** Where the next record of that segment begins. */
@@ -127,7 +135,7 @@ function digestKeyBytes(cid: BlobCid): Uint8Array {
 }
 
 function encodeLocation({ segment, offset, length }: Location): Uint8Array {
-  const value = new Uint8Array(12)
+  const value = new Uint8Array(LOCATION_LENGTH)
   const view = new DataView(value.buffer)
   view.setUint32(0, segment)
   view.setUint32(4, offset)
@@ -136,7 +144,8 @@ function encodeLocation({ segment, offset, length }: Location): Uint8Array {
 }
 
 function decodeLocation(value: Uint8Array): Location {
-  const view = viewOf(value, 12, 'a blob')
+  if (value.length !== LOCATION_LENGTH) return NOWHERE
+  const view = viewOf(value, LOCATION_LENGTH, 'a blob')
   return { segment: view.getUint32(0), offset: view.getUint32(4), length: view.getUint32(8) }
 }
 

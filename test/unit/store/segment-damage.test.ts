@@ -32,6 +32,39 @@ describe('segment store, damaged', () => {
     }
   })
 
+  void it('drops an index entry that is too short or too long, says so, and takes the blob again', async () => {
+    for (const length of [0, 1, 11, 13, 40]) {
+      const machine = new Machine(1, { segmentBytes: 6_300 })
+      const [blob, deleted, ...others] = blobs(8)
+      assert.ok(blob !== undefined && deleted !== undefined)
+      const first = await machine.open()
+      for (const one of [blob, deleted, ...others]) await first.put(one)
+      await first.close()
+      for (const { cid } of [blob, deleted]) {
+        const key = Buffer.concat([Buffer.from('d'), cid.digest])
+        await machine.index.batch([{ type: 'put', key, value: new Uint8Array(length) }], { sync: true })
+      }
+      const damaged: string[] = []
+      const store = await machine.open((cid) => damaged.push(cid.key))
+      assert.equal((await store.cidsAfter(undefined, 100)).length, 8)
+      assert.equal(await store.get(blob.cid), undefined, `${length} bytes`)
+      assert.deepEqual(damaged, [blob.cid.key])
+      assert.equal(await machine.metric('sealsync_store_damaged_blobs_total'), 1)
+      assert.equal(await store.has(blob.cid), false)
+      await store.deleteMany([deleted.cid])
+      assert.equal(await store.has(deleted.cid), false)
+      await store.put(blob)
+      for (const one of [blob, ...others]) assert.deepEqual((await store.get(one.cid))?.bytes, one.bytes)
+      assert.equal(store.stats().count, 7)
+      while ((await store.reclaim({ maxBytes: 10_000 })).more);
+      await store.close()
+      const again = await machine.open()
+      for (const one of [blob, ...others]) assert.deepEqual((await again.get(one.cid))?.bytes, one.bytes)
+      assert.equal(again.stats().count, 7)
+      await again.close()
+    }
+  })
+
   void it('takes nothing from a segment that is there twice, or from another store', async () => {
     const other = new Machine(2, { segmentBytes: 6_300 })
     const theirs = Array.from({ length: 12 }, (_, at) => randomBlob(100 + at, 1_000))

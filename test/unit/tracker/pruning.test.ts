@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { Registry } from 'prom-client'
 import { BlobCid, type BlockId, type ExecutionDataId, type Height, type SealedBlock } from '#src/model/index.ts'
 import { createTrackerMetrics, LevelTracker, type TrackerOptions } from '#src/tracker/index.ts'
+import { SWEEP_KEY } from '#src/tracker/records.ts'
 import { type Rng, seededRng } from '#src/util/index.ts'
 import { Power, pick } from '#test/support/store/power.ts'
 import { SimulatedKeyValue } from '#test/support/store/simulated-key-value.ts'
@@ -210,10 +211,12 @@ void describe('sweeping', () => {
     for (let to = 1; to <= 24; to += 1) await other.pruneAll(pruned, to)
     assert.deepEqual(one.sorted(), other.sorted())
     assert.deepEqual(await heightsOf(swept), await heightsOf(pruned))
-    assert.equal(one.space.size, other.space.size)
+    assert.equal(one.space.size, other.space.size + 1)
     assert.equal(swept.sweepLeft, 0)
     await one.pruneAll(swept, 40, 7)
-    assert.deepEqual([one.stored.size, one.space.size], [0, 1], 'nothing is left but the pruned height')
+    assert.deepEqual([one.stored.size, one.space.size], [0, 2], 'the pruned height and the end of the sweep are left')
+    assert.equal((await one.open({ sweepHeights })).sweepLeft, 0)
+    assert.equal(one.space.size, 1, 'nothing is left but the pruned height')
   })
 
   void it('says how much is left, and takes bounded steps while new heights come', async () => {
@@ -266,6 +269,21 @@ void describe('sweeping', () => {
       await other.pruneAll(await filled(other, 40), 20)
       assert.deepEqual([one.space.size, one.sorted()], [other.space.size, other.sorted()], `seed ${seed}`)
     }
+  })
+
+  void it('leaves no record of what went when the power is cut after its end', async () => {
+    let begunAgain = 0
+    for (let seed = 1; seed <= 40; seed += 1) {
+      const [one, other] = [new World(), new World()]
+      await one.pruneAll(await filled(one, 40), 20, 5)
+      one.space.restart(seededRng(seed))
+      const again = await one.open({ sweepHeights }, true)
+      if ((await one.space.get(SWEEP_KEY)) === undefined) begunAgain += 1
+      await one.pruneAll(again, 20, 5)
+      await other.pruneAll(await filled(other, 40), 20)
+      assert.deepEqual([one.space.size, one.sorted()], [other.space.size, other.sorted()], `seed ${seed}`)
+    }
+    assert.ok(begunAgain > 10, `${begunAgain} sweeps whose record had gone`)
   })
 
   void it('is left alone for few heights, for a small part of them, and where the order matters', async () => {
