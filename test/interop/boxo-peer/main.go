@@ -93,6 +93,8 @@ func (p *boxoPeer) handle(r request) (any, error) {
 		return run(r, p.connect)
 	case "put":
 		return run(r, p.put)
+	case "load":
+		return run(r, p.load)
 	case "announce":
 		return run(r, p.announce)
 	case "want":

@@ -67,18 +67,19 @@ func digestOf(c cid.Cid) string {
 	return hex.EncodeToString(decoded.Digest)
 }
 
-// memoryStore keeps the newest `keep` blocks; 0 keeps none, below 0 all.
+// memoryStore keeps the newest `keep` blocks; 0 keeps none, below 0 all. What was loaded from files stays in them.
 type memoryStore struct {
 	mu     sync.RWMutex
 	keep   int
 	blocks map[string]blocks.Block
 	order  []string
+	places map[string]place
 }
 
 var _ blockstore.Blockstore = (*memoryStore)(nil)
 
 func newMemoryStore() *memoryStore {
-	return &memoryStore{keep: -1, blocks: map[string]blocks.Block{}}
+	return &memoryStore{keep: -1, blocks: map[string]blocks.Block{}, places: map[string]place{}}
 }
 
 func (s *memoryStore) Put(_ context.Context, b blocks.Block) error {
@@ -111,14 +112,21 @@ func (s *memoryStore) PutMany(ctx context.Context, many []blocks.Block) error {
 
 func (s *memoryStore) Get(_ context.Context, c cid.Cid) (blocks.Block, error) {
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if b, ok := s.blocks[string(c.Hash())]; ok {
+	b, ok := s.blocks[string(c.Hash())]
+	s.mu.RUnlock()
+	if ok {
 		return b, nil
+	}
+	if at, ok := s.placeOf(c); ok {
+		return at.read(c)
 	}
 	return nil, ipld.ErrNotFound{Cid: c}
 }
 
 func (s *memoryStore) GetSize(ctx context.Context, c cid.Cid) (int, error) {
+	if at, ok := s.placeOf(c); ok {
+		return at.length, nil
+	}
 	b, err := s.Get(ctx, c)
 	if err != nil {
 		return -1, err
@@ -130,7 +138,8 @@ func (s *memoryStore) Has(_ context.Context, c cid.Cid) (bool, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	_, ok := s.blocks[string(c.Hash())]
-	return ok, nil
+	_, filed := s.places[string(c.Hash())]
+	return ok || filed, nil
 }
 
 func (s *memoryStore) DeleteBlock(context.Context, cid.Cid) error {

@@ -14,12 +14,12 @@ const LOOK_EVERY_MS = 100
  * sign of life, until the last block is stored, tracked and checked and the checkpoint says so.
  */
 export async function followToEnd(
-  nodes: { readonly follower: NodeProcess; readonly holders: readonly NodeProcess[]; readonly chain: MadeChain },
+  nodes: { readonly follower: NodeProcess; readonly holderPids: readonly number[]; readonly chain: MadeChain },
   options: { readonly signal: AbortSignal; begin(): Promise<void> }
 ): Promise<Figures> {
-  const { follower, holders, chain } = nodes
+  const { follower, holderPids, chain } = nodes
   const pid = follower.pid ?? 0
-  const holdersBefore = sum(holders.map((holder) => cpuSeconds(holder.pid ?? 0)))
+  const holdersBefore = sum(holderPids.map(cpuSeconds))
   const first = await follower.status(options)
   const begun = (first.heights.consecutive ?? 0) >= chain.first || first.payloadBytes.received > 0
   const cpuBefore = begun ? 0 : cpuSeconds(pid)
@@ -42,8 +42,7 @@ export async function followToEnd(
     missingBytes: chain.bytes - useful,
     cpuMsPerBlock: (1000 * cpu) / chain.blocks,
     cpuSecondsPerGb: (cpu / chain.bytes) * 1e9,
-    holdersCpuSecondsPerGb:
-      ((sum(holders.map((holder) => cpuSeconds(holder.pid ?? 0))) - holdersBefore) / chain.bytes) * 1e9,
+    holdersCpuSecondsPerGb: ((sum(holderPids.map(cpuSeconds)) - holdersBefore) / chain.bytes) * 1e9,
     loopLagP99Ms: status.eventLoopLagP99Ms,
     wantsTimedOut: status.wants.timedOut,
     rssPeakMiB: memory(pid).peakBytes / 1_048_576
