@@ -20,14 +20,14 @@ export class FetchGate {
     return this.#undurableBytes < this.#maxUndurableBytes
   }
 
-  /** Resolves when the fetch may begin; every `enter` is matched by one `leave`. */
-  async enter(): Promise<void> {
+  /** Nothing when the fetch may begin now, else what resolves when it may; every `enter` is matched by one `leave`. */
+  enter(): Promise<void> | undefined {
     if (this.#isOpen || (this.#running < this.#parallel && this.storeKeepsUp)) {
       this.#running += 1
-      return
+      return undefined
     }
     // whoever wakes it has counted it already
-    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    return new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   leave(): void {

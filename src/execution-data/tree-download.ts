@@ -133,8 +133,9 @@ export class TreeDownload implements TreeSource {
   }
 
   async #bring(cid: BlobCid, { take }: Arrival): Promise<'network' | 'store'> {
-    if ((await this.#hint?.claim(cid, take)) === true) return 'network'
-    await this.#gate.enter()
+    if (this.#hint !== undefined && (await this.#hint.claim(cid, take))) return 'network'
+    const turn = this.#gate.enter()
+    if (turn !== undefined) await turn
     try {
       const { signal } = this.#controller
       signal.throwIfAborted()
@@ -175,13 +176,15 @@ export class TreeDownload implements TreeSource {
     this.#gate.storing(size)
     const durable = blockstore.put(blob)
     this.#components.onStored?.(blob.cid)
-    const settled = durable
-      .catch((error: unknown) => this.abandon(error))
-      .finally(() => {
-        this.#gate.stored(size)
-        this.#undurable.delete(settled)
-        this.#hint?.pump()
-      })
+    const ended = (): void => {
+      this.#gate.stored(size)
+      this.#undurable.delete(settled)
+      this.#hint?.pump()
+    }
+    const settled = durable.then(ended, (error: unknown) => {
+      this.abandon(error)
+      ended()
+    })
     this.#undurable.add(settled)
   }
 

@@ -29,21 +29,20 @@ export class MeteredBlockstore implements Blockstore {
     return this.#timed('getSize', this.#store.getSize(cid), (size) => size !== undefined)
   }
 
-  async get(cid: BlobCid): Promise<Blob | undefined> {
-    const blob = await this.#timed('get', this.#store.get(cid), (found) => found !== undefined)
-    if (blob !== undefined) this.#metrics.operationBytes.inc({ direction: 'out' }, blob.bytes.length)
-    return blob
+  get(cid: BlobCid): Promise<Blob | undefined> {
+    return this.#timed('get', this.#store.get(cid), (blob) => {
+      if (blob !== undefined) this.#metrics.operationBytes.inc({ direction: 'out' }, blob.bytes.length)
+      return blob !== undefined
+    })
   }
 
-  async put(blob: Blob): Promise<void> {
-    await this.#timed('put', this.#store.put(blob), () => true)
-    this.#metrics.operationBytes.inc({ direction: 'in' }, blob.bytes.length)
+  put(blob: Blob): Promise<void> {
+    return this.#timed('put', this.#store.put(blob), () => this.#taken(blob.bytes.length))
   }
 
-  async putMany(blobs: readonly Blob[]): Promise<void> {
-    await this.#timed('putMany', this.#store.putMany(blobs), () => true)
+  putMany(blobs: readonly Blob[]): Promise<void> {
     const bytes = blobs.reduce((sum, blob) => sum + blob.bytes.length, 0)
-    this.#metrics.operationBytes.inc({ direction: 'in' }, bytes)
+    return this.#timed('putMany', this.#store.putMany(blobs), () => this.#taken(bytes))
   }
 
   deleteMany(cids: readonly BlobCid[]): Promise<BlockstoreStats> {
@@ -59,16 +58,27 @@ export class MeteredBlockstore implements Blockstore {
     return this.#store.stats()
   }
 
-  async #timed<T>(operation: StoreOperation, call: Promise<T>, found: (result: T) => boolean): Promise<T> {
+  #taken(bytes: number): true {
+    this.#metrics.operationBytes.inc({ direction: 'in' }, bytes)
+    return true
+  }
+
+  /** `found` is called with what came. One promise a call: several calls are made for each blob. */
+  #timed<T>(operation: StoreOperation, call: Promise<T>, found: (result: T) => boolean): Promise<T> {
     const startedAt = this.#clock.now()
-    let outcome: 'ok' | 'miss' | 'error' = 'error'
-    try {
-      const result = await call
-      outcome = found(result) ? 'ok' : 'miss'
-      return result
-    } finally {
+    const ended = (outcome: 'ok' | 'miss' | 'error'): void => {
       this.#metrics.operations.inc({ operation, outcome })
       this.#metrics.operationSeconds.observe({ operation }, (this.#clock.now() - startedAt) / 1000)
     }
+    return call.then(
+      (result) => {
+        ended(found(result) ? 'ok' : 'miss')
+        return result
+      },
+      (error: unknown) => {
+        ended('error')
+        throw error
+      }
+    )
   }
 }

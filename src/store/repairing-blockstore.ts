@@ -106,9 +106,15 @@ export class RepairingBlockstore implements Blockstore, Service {
     return this.#components.store.getSize(cid)
   }
 
-  async get(cid: BlobCid): Promise<Blob | undefined> {
-    const blob = await this.#components.store.get(cid)
-    if (blob !== undefined || !this.#damaged.has(cid.key)) return blob
+  get(cid: BlobCid): Promise<Blob | undefined> {
+    const { store } = this.#components
+    return store
+      .get(cid)
+      .then((blob) => (blob === undefined && this.#damaged.has(cid.key) ? this.#repaired(cid) : blob))
+  }
+
+  /** The blob when it is here again in time. */
+  #repaired(cid: BlobCid): Promise<Blob | undefined> {
     return Promise.race([
       this.#repair(cid).catch(() => undefined),
       sleep(this.#components.clock, this.#options.waitMs, this.#controller.signal).then(
@@ -122,9 +128,11 @@ export class RepairingBlockstore implements Blockstore, Service {
     return this.putMany([blob])
   }
 
-  async putMany(blobs: readonly Blob[]): Promise<void> {
-    await this.#components.store.putMany(blobs)
-    if (this.#damaged.size > 0) await this.#forget(blobs.map(({ cid }) => cid))
+  putMany(blobs: readonly Blob[]): Promise<void> {
+    const { store } = this.#components
+    return store
+      .putMany(blobs)
+      .then(() => (this.#damaged.size > 0 ? this.#forget(blobs.map(({ cid }) => cid)) : undefined))
   }
 
   async deleteMany(cids: readonly BlobCid[]): Promise<BlockstoreStats> {

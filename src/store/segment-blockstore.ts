@@ -110,8 +110,9 @@ export class SegmentBlockstore implements Blockstore {
     }
   }
 
-  async has(cid: BlobCid): Promise<boolean> {
-    return this.#pending.has(cid.key) || (await this.#ledger.locate(cid)) !== undefined
+  has(cid: BlobCid): Promise<boolean> {
+    if (this.#pending.has(cid.key)) return Promise.resolve(true)
+    return this.#ledger.locate(cid).then((location) => location !== undefined)
   }
 
   async getSize(cid: BlobCid): Promise<number | undefined> {
@@ -126,7 +127,7 @@ export class SegmentBlockstore implements Blockstore {
     try {
       let before: Location | undefined
       for (let lookup = 0; lookup < MAX_LOOKUPS; lookup += 1) {
-        const location = this.#ledger.located(cid) ?? (await this.#ledger.locate(cid))
+        const location = this.#ledger.isKnown(cid) ? this.#ledger.located(cid) : await this.#ledger.locate(cid)
         if (location === undefined) return undefined
         // Where it was read in vain before, and it has not been moved since: it is damaged.
         if (before !== undefined && isSamePlace(before, location)) break
@@ -162,7 +163,8 @@ export class SegmentBlockstore implements Blockstore {
     const refusal = this.#refusal(blobs, bytes)
     if (refusal !== undefined) return Promise.reject(refusal)
     if (fresh.size > 0) waits.push(this.#admit([...fresh.values()], bytes))
-    return Promise.all(waits).then(() => undefined)
+    const [only] = waits
+    return waits.length === 1 && only !== undefined ? only : Promise.all(waits).then(() => undefined)
   }
 
   /** Rejects with StoreError `disk-full`, `not-writable`, `io`, `overloaded` or `closed`; batches before the failing one are done. */
@@ -269,11 +271,10 @@ export class SegmentBlockstore implements Blockstore {
     const finish = (error: StoreError | undefined): void => {
       for (const blob of blobs) this.#pending.delete(blob.cid.key)
       this.#addPendingBytes(-bytes)
-      this.#loop.publish()
       if (error === undefined) resolve()
       else reject(error)
     }
-    this.#loop.put(blobs, finish).catch((error: unknown) => finish(toStoreError(error, 'cannot put blobs')))
+    this.#loop.put(blobs, finish)
     return promise
   }
 

@@ -80,20 +80,21 @@ export class Warehouse implements Blockstore, Service {
     return new WarehouseView(this, use)
   }
 
-  async has(cid: BlobCid): Promise<boolean> {
-    return this.#shelf.has(cid.key) || this.#store.has(cid)
+  has(cid: BlobCid): Promise<boolean> {
+    return this.#shelf.has(cid.key) ? Promise.resolve(true) : this.#store.has(cid)
   }
 
-  async getSize(cid: BlobCid): Promise<number | undefined> {
-    return (this.#shelf.peek(cid.key) as Blob | undefined)?.bytes.length ?? this.#store.getSize(cid)
+  getSize(cid: BlobCid): Promise<number | undefined> {
+    const cached = this.#shelf.peek(cid.key) as Blob | undefined
+    return cached === undefined ? this.#store.getSize(cid) : Promise.resolve(cached.bytes.length)
   }
 
-  async get(cid: BlobCid, use: BlobUse = 'normal'): Promise<Blob | undefined> {
+  get(cid: BlobCid, use: BlobUse = 'normal'): Promise<Blob | undefined> {
     const cached = this.#shelf.get(cid.key, use) as Blob | undefined
     const { cacheRequests } = this.#components.metrics
     if (cached !== undefined) {
       cacheRequests.inc({ result: 'hit' })
-      return cached
+      return Promise.resolve(cached)
     }
     const load = this.#loads.get(cid.key)
     cacheRequests.inc({ result: load === undefined ? 'miss' : 'joined' })
@@ -142,15 +143,13 @@ export class Warehouse implements Blockstore, Service {
   }
 
   /** As `putMany`, for somebody who uses the blobs in this way. */
-  async putAs(blobs: readonly Blob[], use: BlobUse): Promise<void> {
+  putAs(blobs: readonly Blob[], use: BlobUse): Promise<void> {
     const done = this.#store.putMany(blobs)
     for (const blob of blobs) this.#keep(blob, use)
-    try {
-      await done
-    } catch (error) {
+    return done.catch((error: unknown) => {
       this.#forget(blobs.map((blob) => blob.cid))
       throw error
-    }
+    })
   }
 
   async deleteMany(cids: readonly BlobCid[]): Promise<BlockstoreStats> {

@@ -81,11 +81,14 @@ export class Ledger {
     return this.#segments
   }
 
-  async locate(cid: BlobCid): Promise<Location | undefined> {
-    const known = this.located(cid)
-    if (known !== undefined) return known
-    const [location] = await this.locateMany([cid])
-    return location
+  locate(cid: BlobCid): Promise<Location | undefined> {
+    if (this.isKnown(cid)) return Promise.resolve(this.located(cid))
+    return this.#ask([cid]).then((answers) => this.located(cid) ?? answers.get(cid.key))
+  }
+
+  /** Whether `located` is the whole answer: the index need not be asked. */
+  isKnown({ key }: BlobCid): boolean {
+    return this.#unindexed.has(key) || this.#answers.has(key)
   }
 
   /** As `locate`, as far as it is in memory; `undefined` where the index has to be asked. */
@@ -96,7 +99,7 @@ export class Ledger {
   /** As `locate` for each: of thousands, a promise for each would cost more than the read. */
   async locateMany(cids: readonly BlobCid[]): Promise<(Location | undefined)[]> {
     const found = cids.map((cid) => this.located(cid))
-    const asked = cids.filter(({ key }, at) => found[at] === undefined && !this.#answers.has(key))
+    const asked = cids.filter((cid) => !this.isKnown(cid))
     if (asked.length === 0) return found
     const answers = await this.#ask(asked)
     return cids.map(({ key }, at) => found[at] ?? answers.get(key))

@@ -51,14 +51,27 @@ export class WriteLoop {
     await this.#loop
   }
 
-  /** Calls `finish` when the blobs are durable, or are not going to be. Throws StoreError `overloaded`. */
-  async put(blobs: readonly Blob[], finish: (error: StoreError | undefined) => void): Promise<void> {
-    const unknown = await this.#unknownOf(blobs)
-    // Looked at after the last wait: a deletion that begins later waits for these blobs.
-    const recheck = blobs.some((blob) => this.#deleting.has(blob.cid.key))
-    const write = recheck ? blobs : unknown
-    if (write.length === 0) finish(undefined)
-    else this.#enqueue({ kind: 'put', blobs: write, recheck, finish })
+  /** Calls `finish` when the blobs are durable, or are not going to be: with StoreError `overloaded`, or as the index or the disk fails. */
+  put(blobs: readonly Blob[], finish: (error: StoreError | undefined) => void): void {
+    const { ledger } = this.#components
+    const failed = (error: unknown): void => finish(toStoreError(error, 'cannot put blobs'))
+    const admit = (unknown: readonly Blob[]): void => {
+      // Looked at after the last wait: a deletion that begins later waits for these blobs.
+      const recheck = blobs.some((blob) => this.#deleting.has(blob.cid.key))
+      const write = recheck ? blobs : unknown
+      if (write.length === 0) finish(undefined)
+      else this.#enqueue({ kind: 'put', blobs: write, recheck, finish })
+    }
+    if (!blobs.every(({ cid }) => ledger.isKnown(cid))) {
+      this.#unknownOf(blobs).then(admit).catch(failed)
+      return
+    }
+    // Whoever fetched them has asked before.
+    try {
+      admit(blobs.filter(({ cid }) => ledger.located(cid) === undefined))
+    } catch (error) {
+      failed(error)
+    }
   }
 
   /** Runs when it is its turn; nothing else of the loop runs meanwhile. Rejects as it does, or with StoreError `overloaded`. */
@@ -155,6 +168,7 @@ export class WriteLoop {
       this.#components.metrics.writeErrors.inc({ code: failure.code })
     }
     for (const { finish } of group) finish(failure)
+    this.publish()
   }
 
   async #unknownOf(blobs: readonly Blob[]): Promise<Blob[]> {
