@@ -22,6 +22,7 @@ const COMMANDS: readonly (readonly [names: readonly string[], load: () => Promis
   [['prune'], async () => (await import('./prune.ts')).addPruneCommand],
   [['wind-down'], async () => (await import('./wind-down.ts')).addWindDownCommand],
   [['db'], async () => (await import('./db.ts')).addDbCommand],
+  [['diag'], async () => (await import('./diag.ts')).addDiagCommand],
   [['inspect'], async () => (await import('./inspect.ts')).addInspectCommand],
   [['codec'], async () => (await import('./codec.ts')).addCodecCommand],
   [['config'], async () => (await import('./config.ts')).addConfigCommand],

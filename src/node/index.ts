@@ -12,7 +12,7 @@ export { importCars, type ImportProgress, type ImportResult } from './import-car
 export { assertInitialised, initNode, isInitialised, type NodeIdentityText, readIdentity } from './init.ts'
 export { inspectCar, type InspectedBlock, type InspectedChunk } from './inspect.ts'
 export { endWindDown, readWindDown } from './wind-down-record.ts'
-export { statsOfStopped, verifyStopped } from './store-check.ts'
+export { blobOfStopped, type BlobReport, statsOfStopped, verifyStopped } from './store-check.ts'
 export { pruneStopped } from './prune-stopped.ts'
 export { createNode, type SealsyncNode } from './node.ts'
 export { type OfflineNode, openOfflineNode } from './offline-node.ts'

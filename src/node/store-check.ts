@@ -1,6 +1,7 @@
 import type { DbPorts } from '../api/index.ts'
 import { silentLogger } from '../log/index.ts'
 import type { Logger } from '../log/index.ts'
+import type { BlobCid } from '../model/index.ts'
 import { Verifier, type VerifyState } from '../pruner/index.ts'
 import { type Clock, sleep, systemClock } from '../util/index.ts'
 import type { NodeData } from './data-stage.ts'
@@ -33,7 +34,8 @@ export function dbPorts(data: NodeData, verifier: Verifier): DbPorts {
       verifier.begin({ bytesPerSecond })
       return verifier.status() ?? {}
     },
-    stats: async () => storeStats(data)
+    stats: async () => storeStats(data),
+    blob: (cid) => blobReport(data, cid)
   }
 }
 
@@ -54,6 +56,37 @@ function storeStats(data: NodeData): object {
     },
     damaged: { waitingForRepair: data.repairing.waiting, foundInThisRun: data.damagedSoFar() },
     index
+  }
+}
+
+/** Where a blob stands, and whether what lies on the disk is what its CID says. A damaged one is dropped by this, to be fetched anew. */
+export interface BlobReport {
+  readonly schema: 'sealsync.diag-blob/1'
+  readonly cid: string
+  readonly held: boolean
+  /** `null` when it is not held. */
+  readonly bytes: number | null
+  readonly intact: boolean | null
+  /** The newest height that refers to it, which keeps it from being pruned; `null` when none does. */
+  readonly latestHeight: number | null
+}
+
+async function blobReport(data: NodeData, cid: BlobCid): Promise<BlobReport> {
+  const bytes = await data.blockstore.getSize(cid)
+  const latestHeight = (await data.tracker.latestHeightOf(cid)) ?? null
+  const facts = { schema: 'sealsync.diag-blob/1', cid: cid.toString(), latestHeight } as const
+  if (bytes === undefined) return { ...facts, held: false, bytes: null, intact: null }
+  // Not through the cache, as above.
+  return { ...facts, held: true, bytes, intact: (await data.segments.get(cid)) !== undefined }
+}
+
+/** `diag blob` of a stopped node. Throws NodeError `config`, StoreError `locked`. */
+export async function blobOfStopped(dataDir: string, cid: BlobCid): Promise<BlobReport> {
+  const { data } = await openStoppedData(dataDir)
+  try {
+    return await blobReport(data, cid)
+  } finally {
+    await data.close()
   }
 }
 
