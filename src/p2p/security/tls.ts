@@ -10,6 +10,7 @@
  * The connection below keeps its part: its end, its reset and its timeout are those of the socket.
  */
 import type { Socket } from 'node:net'
+import { getDefaultHighWaterMark } from 'node:stream'
 import { connect, TLSSocket, type TLSSocketOptions } from 'node:tls'
 import type {
   ConnectionEncrypter,
@@ -86,6 +87,8 @@ class SocketTls implements ConnectionEncrypter {
       const muxers = this.#muxers(options)
       const secured = open(socket, {
         ...certificate,
+        // What waits behind a piece is written as one, and is to be no longer: Node keeps buffers of that length.
+        highWaterMark: Math.min(this.#options.writePieceBytes, getDefaultHighWaterMark(false)),
         isServer,
         minVersion: 'TLSv1.3',
         maxVersion: 'TLSv1.3',
@@ -126,6 +129,9 @@ function earlyMuxer(socket: TLSSocket, muxers: MuxerFactories): StreamMuxerFacto
   return muxer
 }
 
+/** Node takes this one too, for `TLSSocket` and `connect` alike (`_tls_wrap.js`). */
+type SocketOptions = TLSSocketOptions & { readonly highWaterMark: number }
+
 interface Side {
   readonly socket: Socket
   readonly isServer: boolean
@@ -165,7 +171,7 @@ function endThrough(connection: MessageStream, secured: TLSSocket): void {
   }
 }
 
-function open(socket: Socket, options: TLSSocketOptions): TLSSocket {
+function open(socket: Socket, options: SocketOptions): TLSSocket {
   return options.isServer === true ? new TLSSocket(socket, options) : connect({ socket, ...options })
 }
 
