@@ -37,6 +37,21 @@ describe('blob cid', () => {
     assert.equal(BlobCid.fromBytes(new Uint8Array(34)), undefined)
     assert.throws(() => BlobCid.fromDigest(new Uint8Array(31)), RangeError)
   })
+
+  it("takes no memory outside V8's heap", () => {
+    const digest = Buffer.alloc(32)
+    const before = process.memoryUsage().arrayBuffers
+    const cids = Array.from({ length: 10_000 }, (_, at) => {
+      digest.writeUInt32LE(at)
+      const cid = BlobCid.fromDigest(digest)
+      assert.equal(cid.toExecutionDataId().length, 64)
+      return cid
+    })
+    const outside = process.memoryUsage().arrayBuffers - before
+    assert.equal(cids.length, 10_000)
+    // Else 32 bytes each; `toExecutionDataId` takes what it needs from a pool, 8 KiB at a time.
+    assert.ok(outside < 200_000, `${outside} bytes`)
+  })
 })
 
 describe('blob', () => {
