@@ -37,9 +37,21 @@ const { forMs, seed, hops, profile, quietMs, recoveryMs } = defaultHammerOptions
 /** Option, flag, how it is read, how its value is called in the help, help. */
 const OPTIONS: readonly (readonly [keyof HammerOptions, string, Parse, string, string])[] = [
   ['level', 'level', level, 'level', `light, heavy or storm (default ${defaultHammerOptions.level})`],
-  ['connections', 'connections', whole, 'n', 'peers of the target, and as many clients of its HTTP interface'],
-  ['rate', 'rate', rate, 'blocks-per-second', 'blocks a second that the network goes on making'],
-  ['sizeBytes', 'size', size, 'size', 'the store that is read, the object that fans out, the message that is called'],
+  [
+    'connections',
+    'connections',
+    whole,
+    'n',
+    'peers of the target, and as many clients of its HTTP interface (default: by level)'
+  ],
+  ['rate', 'rate', rate, 'blocks-per-second', 'blocks a second that the network goes on making (default: by level)'],
+  [
+    'sizeBytes',
+    'size',
+    size,
+    'size',
+    'the store that is read, the object that fans out, the message that is called (default: by mode and level)'
+  ],
   ['forMs', 'for', duration, 'duration', `how long the load lasts (default ${forMs / 1_000}s)`],
   ['seed', 'seed', whole, 'n', `of blocks and of what is asked for (default ${seed})`],
   ['hops', 'hops', whole, 'n', `access nodes in a chain of calls (default ${hops})`],

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { type LocalnetOptions, parseSettings } from '#src/lab/index.ts'
-import { parseDuration, parseSize } from '#src/util/index.ts'
+import { exactDuration, exactSize, parseDuration, parseSize } from '#src/util/index.ts'
 import { UsageError } from './context.ts'
 
 type ValueType = 'count' | 'rate' | 'size' | 'duration' | 'text' | 'boolean' | 'settings'
@@ -12,22 +12,32 @@ interface OptionRow {
   readonly value?: string
   readonly type: ValueType
   readonly help: string
+  /** What holds when it is not given and has no default of its own. */
+  readonly unset?: string
 }
 
-const count = (key: keyof LocalnetOptions, flag: string, help: string): OptionRow => ({
+const count = (key: keyof LocalnetOptions, flag: string, help: string, unset?: string): OptionRow => ({
   key,
   flag,
   value: 'n',
   type: 'count',
-  help
+  help,
+  ...(unset === undefined ? {} : { unset })
 })
 
 const OPTIONS: readonly OptionRow[] = [
   count('execution', 'execution', 'execution nodes'),
   count('access', 'access', 'access nodes'),
   count('observer', 'observer', 'observers'),
-  count('blocks', 'blocks', 'end after so many blocks'),
-  { key: 'forMs', flag: 'for', value: 'duration', type: 'duration', help: 'end after so long, as 60s' },
+  count('blocks', 'blocks', 'end after so many blocks', 'no end'),
+  {
+    key: 'forMs',
+    flag: 'for',
+    value: 'duration',
+    type: 'duration',
+    help: 'end after so long, as 60s',
+    unset: 'no end'
+  },
   { key: 'rate', flag: 'rate', value: 'blocks-per-second', type: 'rate', help: 'blocks a second' },
   {
     key: 'source',
@@ -41,9 +51,10 @@ const OPTIONS: readonly OptionRow[] = [
     flag: 'blob-size',
     value: 'size',
     type: 'size',
-    help: 'size of each synthetic blob (default: mixed)'
+    help: 'size of each synthetic blob',
+    unset: 'mixed'
   },
-  count('blobsPerBlock', 'blobs-per-block', 'blobs in each synthetic block'),
+  count('blobsPerBlock', 'blobs-per-block', 'blobs in each synthetic block', '1, or mixed where the sizes are'),
   count('seed', 'seed', 'seed of synthetic blocks'),
   count('dhtAccess', 'dht-access', 'access nodes that run with the DHT'),
   { key: 'routing', flag: 'routing', value: 'arm', type: 'text', help: 'none or dht' },
@@ -62,7 +73,8 @@ const OPTIONS: readonly OptionRow[] = [
     flag: 'retention',
     value: 'heights',
     type: 'count',
-    help: 'newest heights that access nodes keep, execution nodes ten times as many'
+    help: 'newest heights that access nodes keep, execution nodes ten times as many',
+    unset: 'all'
   },
   count('silent', 'silent', 'access nodes stopped with SIGSTOP half way'),
   count('silentExecution', 'silent-execution', 'the same for execution nodes'),
@@ -114,17 +126,18 @@ export function addLocalnetOptions(
   command: Command,
   use: { readonly defaults: LocalnetOptions; readonly without?: ReadonlySet<keyof LocalnetOptions> }
 ): Command {
-  for (const { key, flag, value, help } of OPTIONS) {
+  for (const { key, flag, value, type, help, unset } of OPTIONS) {
     if (use.without?.has(key) === true) continue
     const standard = use.defaults[key]
-    const shown =
-      typeof standard === 'string' || typeof standard === 'number' ? ` (default ${shownDefault(key, standard)})` : ''
-    command.option(value === undefined ? `--${flag}` : `--${flag} <${value}>`, `${help}${shown}`)
+    const known = typeof standard === 'string' || typeof standard === 'number'
+    const shown = known ? shownDefault(type, standard) : unset
+    const text = shown === undefined ? help : `${help} (default ${shown})`
+    command.option(value === undefined ? `--${flag}` : `--${flag} <${value}>`, text)
   }
   return command
 }
 
-function shownDefault(key: string, value: string | number): string {
-  if (!key.endsWith('Ms') || typeof value === 'string') return String(value)
-  return value % 1_000 === 0 && value > 0 ? `${value / 1_000}s` : `${value}ms`
+function shownDefault(type: ValueType, value: string | number): string {
+  if (typeof value === 'number' && type === 'duration') return exactDuration(value)
+  return typeof value === 'number' && type === 'size' ? exactSize(value) : String(value)
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { CONFIG_KEYS, type ConfigKey, type ConfigSources, envName } from '#src/node/index.ts'
+import { CONFIG_KEYS, type ConfigKey, type ConfigSources, envName, shownValue } from '#src/node/index.ts'
 import { type CommandContext, UsageError } from './context.ts'
 
 /** Flags as commander gives them: camel case. */
@@ -15,8 +15,9 @@ export function addNodeOptions(command: Command): Command {
   command.option('--data-dir <dir>', 'where the node keeps everything it has (environment SEALSYNC_DATA_DIR)')
   command.option('--config <file>', 'configuration file (default: config.toml in the data directory)')
   for (const key of CONFIG_KEYS as readonly ConfigKey[]) {
-    const shown = key.default === undefined ? '' : `; default ${String(key.default)}`
-    const help = `${key.help} (${envName(key.path)}${shown})`
+    const choices = key.type === 'choice' ? `; one of ${key.choices.join(', ')}` : ''
+    const shown = key.default === undefined ? '' : `; default ${shownValue(key, key.default)}`
+    const help = `${key.help}${choices} (${envName(key.path)}${shown})`
     if (key.type === 'boolean') command.option(`--${key.flag}`, help)
     else command.option(`--${key.flag} <${key.type}>`, help)
   }

@@ -6,7 +6,7 @@ export { checkCodec, type CodecProgress, type CodecReport } from './codec-check.
 export { CONFIG_KEYS, type ConfigKey, type ConfigPath, envName } from './config/keys.ts'
 export { type ConfigSources, type LoadedConfig, loadConfig } from './config/load.ts'
 export { type NodeConfig, prunerOptionsOf, toNodeConfig } from './config/node-config.ts'
-export { renderConfig, renderEffective } from './config/render.ts'
+export { renderConfig, renderEffective, shownValue } from './config/render.ts'
 export { NodeError, type NodeErrorCode } from './errors.ts'
 export { importCars, type ImportProgress, type ImportResult } from './import-cars.ts'
 export { assertInitialised, initNode, isInitialised, type NodeIdentityText, readIdentity } from './init.ts'

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { lastJson, sealsync, temporaryDirectory } from '#test/support/node/cli.ts'
+import { command } from '#test/support/node/command.ts'
 
 describe('commands that need no node', () => {
   const home = temporaryDirectory()
@@ -23,6 +24,24 @@ describe('commands that need no node', () => {
     const refused = await sealsync(['config', 'validate', '--identities', 'x', '--cache', '4GiB'])
     assert.equal(refused.code, 3)
     assert.match(refused.stderr, /memory\.cache.*memory\.budget/)
+  })
+
+  it('the help of every setting says what it may be and what it is by default, as people write it', async () => {
+    const help = (await command(['run', '--help'])).stdout.replace(/\s+/g, ' ')
+    for (const line of [
+      /--role <choice> .*?; one of access, execution, observer \(SEALSYNC_NODE_ROLE; default access\)/,
+      /--stop-timeout <duration> [^;]*; default 20s\)/,
+      /--cache <size> [^;]*; default 64MiB\)/,
+      /--start-height <start-height> [^;]*latest-1000/
+    ]) {
+      assert.match(help, line)
+    }
+    const shaped = (await command(['compare', '--help'])).stdout.replace(/\s+/g, ' ')
+    assert.match(shaped, /--blob-size <size> size of each synthetic blob \(default 1MiB\)/)
+    assert.match(
+      (await command(['localnet', '--help'])).stdout,
+      /--blob-size <size> +size of each synthetic blob \(default mixed\)/
+    )
   })
 
   it('config show says where each value came from', async () => {

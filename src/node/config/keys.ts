@@ -201,7 +201,7 @@ export const CONFIG_KEYS = [
     path: 'sync.start-height',
     flag: 'start-height',
     type: 'start-height',
-    help: 'where a fresh node begins: a height, or latest-N'
+    help: `where a fresh node begins: a height, or latest-N (default: latest-${defaultRequesterOptions.defaultWindowHeights})`
   },
   {
     path: 'sync.search-ahead',

@@ -30,9 +30,13 @@ export function renderEffective(loaded: LoadedConfig, withOrigin: boolean): stri
 
 function literal(key: ConfigKey, value: ConfigValue): string {
   if (value === undefined) return '""'
-  if (typeof value === 'boolean') return String(value)
-  if (typeof value === 'string') return JSON.stringify(value)
-  if (key.type === 'size') return JSON.stringify(exactSize(value))
-  if (key.type === 'duration') return JSON.stringify(exactDuration(value))
+  const quoted = typeof value === 'string' || key.type === 'size' || key.type === 'duration'
+  return quoted ? JSON.stringify(shownValue(key, value)) : shownValue(key, value)
+}
+
+/** A value as people write it: sizes and durations in whole units. */
+export function shownValue(key: ConfigKey, value: Exclude<ConfigValue, undefined>): string {
+  if (typeof value === 'number' && key.type === 'size') return exactSize(value)
+  if (typeof value === 'number' && key.type === 'duration') return exactDuration(value)
   return String(value)
 }
