@@ -16,20 +16,19 @@ interface OptionRow {
   readonly unset?: string
 }
 
-const count = (key: keyof LocalnetOptions, flag: string, help: string, unset?: string): OptionRow => ({
+const count = (key: keyof LocalnetOptions, flag: string, help: string): OptionRow => ({
   key,
   flag,
   value: 'n',
   type: 'count',
-  help,
-  ...(unset === undefined ? {} : { unset })
+  help
 })
 
 const OPTIONS: readonly OptionRow[] = [
   count('execution', 'execution', 'execution nodes'),
   count('access', 'access', 'access nodes'),
   count('observer', 'observer', 'observers'),
-  count('blocks', 'blocks', 'end after so many blocks', 'no end'),
+  { ...count('blocks', 'blocks', 'end after so many blocks'), unset: 'no end' },
   {
     key: 'forMs',
     flag: 'for',
@@ -54,7 +53,10 @@ const OPTIONS: readonly OptionRow[] = [
     help: 'size of each synthetic blob',
     unset: 'mixed'
   },
-  count('blobsPerBlock', 'blobs-per-block', 'blobs in each synthetic block', '1, or mixed where the sizes are'),
+  {
+    ...count('blobsPerBlock', 'blobs-per-block', 'blobs in each synthetic block'),
+    unset: '1, or mixed where the sizes are'
+  },
   count('seed', 'seed', 'seed of synthetic blocks'),
   count('dhtAccess', 'dht-access', 'access nodes that run with the DHT'),
   { key: 'routing', flag: 'routing', value: 'arm', type: 'text', help: 'none or dht' },

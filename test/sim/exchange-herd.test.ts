@@ -29,6 +29,16 @@ describe('herd: 2 producers and 18 who want every blob at once', () => {
     })
   }
 
+  test('one that is ended early says what is missing', async () => {
+    const sim = createSim({ seed: 1, producers: 2, access: 18 })
+    const report = startHerd(sim, { blobs: 1, everyMs: 1, fetchers: sim.access })
+    // The blob is there after 200 ms, and known to everybody 33 ms later.
+    await sim.run(235)
+    await sim.stop()
+    const { missing, latencies } = report()
+    assert.ok(missing > 0 && missing + latencies.length === 18, `${missing} missing, ${latencies.length} came`)
+  })
+
   test('a node that falls silent half way costs next to nothing', async (t) => {
     const sim = createSim({ seed: 4, producers: 2, access: 18 })
     const silent = sim.access[3]!

@@ -1,4 +1,5 @@
 import type { Blob, PeerIdText } from '#src/model/index.ts'
+import { codeOf } from '#src/util/index.ts'
 import { type Sim, simBlob } from './sim.ts'
 import type { SimNode } from './sim-node.ts'
 
@@ -43,8 +44,11 @@ export function startHerd(sim: Sim, shape: HerdShape): () => HerdReport {
             missing -= 1
             latencies.push(sim.clock.now() - announced)
           }
-          // A silent node's fetches end with the simulation.
-          void fetch(node, blob, origins).then(counted ? done : () => {}, counted ? undefined : () => {})
+          // What is under way when the simulation ends is missing, and no failure of its own.
+          const failed = (error: unknown): void => {
+            if (counted && codeOf(error) !== 'stopped') throw error
+          }
+          void fetch(node, blob, origins).then(counted ? done : () => {}, failed)
         })
       }
     })
