@@ -63,77 +63,63 @@ export interface Health {
   readonly failing: string
 }
 
-function peersCheck(inputs: HealthInputs, options: HealthOptions): Omit<Check, 'name'> {
+type Finding = Omit<Check, 'name'>
+
+const good = (reason: string): Finding => ({ ok: true, reason })
+const bad = (reason: string): Finding => ({ ok: false, reason })
+
+function peersCheck(inputs: HealthInputs, options: HealthOptions): Finding {
   const { peersConnected, peersExpected } = inputs
   const needed = Math.min(options.minPeers, peersExpected)
   const counts = `${peersConnected} of ${peersExpected} staked peers connected`
-  if (peersConnected >= needed) return { ok: true, reason: counts }
+  if (peersConnected >= needed) return good(counts)
   const advice =
     'check that they run, that their addresses in the identity table are right and can be reached from here'
-  return { ok: false, reason: `${counts}, ${needed} needed: ${advice}` }
+  return bad(`${counts}, ${needed} needed: ${advice}`)
 }
 
-function stallCheck({ stall }: HealthInputs): Omit<Check, 'name'> {
-  if (stall === undefined) return { ok: true, reason: 'nothing is stalled' }
-  if (stall.cid === null)
-    return { ok: false, reason: `stalled at height ${stall.height}: ${stall.remedy ?? 'nobody offers it'}` }
-  const asked =
-    stall.askedPeers === 0
-      ? 'no peer could be asked: check the connections to execution nodes'
-      : `asked ${stall.askedPeers} peers, ${
-          stall.lastAnswerMsAgo === undefined
-            ? 'none answered'
-            : `last answer ${formatDuration(stall.lastAnswerMsAgo)} ago`
-        }`
-  const next = stall.nextTryMs === undefined ? '' : `, next try in ${formatDuration(stall.nextTryMs)}`
-  return {
-    ok: false,
-    reason: `stalled at height ${stall.height}: missing blob ${stall.cid.toString()}, ${asked}${next}`
-  }
+function stallCheck({ stall }: HealthInputs): Finding {
+  if (stall === undefined) return good('nothing is stalled')
+  const { height, cid, remedy, nextTryMs } = stall
+  if (cid === null) return bad(`stalled at height ${height}: ${remedy ?? 'nobody offers it'}`)
+  const next = nextTryMs === undefined ? '' : `, next try in ${formatDuration(nextTryMs)}`
+  return bad(`stalled at height ${height}: missing blob ${cid.toString()}, ${askedText(stall)}${next}`)
 }
 
-function lagCheck({ lag }: HealthInputs, { maxLag }: HealthOptions): Omit<Check, 'name'> {
-  if (lag === undefined) {
-    return { ok: false, reason: 'no sealed block heard of yet: check the feed and that an execution node is connected' }
-  }
-  if (lag <= maxLag) return { ok: true, reason: `${lag} blocks behind the feed, ${maxLag} allowed` }
-  return {
-    ok: false,
-    reason: `${lag} blocks behind the feed, ${maxLag} allowed: still syncing; see heights in the status`
-  }
+function askedText({ askedPeers, lastAnswerMsAgo }: NonNullable<HealthInputs['stall']>): string {
+  if (askedPeers === 0) return 'no peer could be asked: check the connections to execution nodes'
+  const answer = lastAnswerMsAgo === undefined ? 'none answered' : `last answer ${formatDuration(lastAnswerMsAgo)} ago`
+  return `asked ${askedPeers} peers, ${answer}`
 }
 
-function resultOf(name: HealthCheckName, inputs: HealthInputs, options: HealthOptions): Omit<Check, 'name'> {
+function lagCheck({ lag }: HealthInputs, { maxLag }: HealthOptions): Finding {
+  if (lag === undefined)
+    return bad('no sealed block heard of yet: check the feed and that an execution node is connected')
+  const counts = `${lag} blocks behind the feed, ${maxLag} allowed`
+  return lag <= maxLag ? good(counts) : bad(`${counts}: still syncing; see heights in the status`)
+}
+
+function resultOf(name: HealthCheckName, inputs: HealthInputs, options: HealthOptions): Finding {
+  const { stopping, windingDown, databaseOpen, diskOk, admitted, halted } = inputs
   switch (name) {
     case 'stopping':
-      return inputs.stopping
-        ? { ok: false, reason: 'the node is stopping' }
-        : { ok: true, reason: 'the node is running' }
+      return stopping ? bad('the node is stopping') : good('the node is running')
     case 'winding-down':
-      return inputs.windingDown === undefined
-        ? { ok: true, reason: 'the node is here to stay' }
-        : { ok: false, reason: inputs.windingDown }
+      return windingDown === undefined ? good('the node is here to stay') : bad(windingDown)
     case 'database':
-      return inputs.databaseOpen
-        ? { ok: true, reason: 'the database is open' }
-        : { ok: false, reason: 'the database is not open: see the log for its error' }
+      return databaseOpen ? good('the database is open') : bad('the database is not open: see the log for its error')
     case 'disk':
-      return inputs.diskOk
-        ? { ok: true, reason: 'there is room on the disk' }
-        : { ok: false, reason: "the data directory's disk is too full to fetch more: free some space" }
+      return diskOk
+        ? good('there is room on the disk')
+        : bad("the data directory's disk is too full to fetch more: free some space")
     case 'identity':
-      return inputs.admitted
-        ? { ok: true, reason: 'the identity table has this node' }
-        : {
-            ok: false,
-            reason: 'the identity table does not have this node, or has it as ejected: no peer will talk to it'
-          }
+      return admitted
+        ? good('the identity table has this node')
+        : bad('the identity table does not have this node, or has it as ejected: no peer will talk to it')
     case 'peers':
       return peersCheck(inputs, options)
     case 'halted':
-      return inputs.halted === undefined
-        ? { ok: true, reason: 'not halted' }
-        : { ok: false, reason: `halted at height ${inputs.halted.height}: ${inputs.halted.reason}` }
+      return halted === undefined ? good('not halted') : bad(`halted at height ${halted.height}: ${halted.reason}`)
     case 'stall':
       return stallCheck(inputs)
     case 'lag':

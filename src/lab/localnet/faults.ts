@@ -38,49 +38,46 @@ export async function strike(
   components: FaultComponents,
   options: { readonly signal: AbortSignal }
 ): Promise<Restart[]> {
-  const { clock, monitors, note } = components
+  const { monitors, note } = components
   for (const { node } of monitors.filter(({ node: { plan } }) => plan.fault === 'silent')) {
     note(`${node.plan.name} is stopped with SIGSTOP`)
     node.pause()
   }
   const killed = monitors.filter(({ node }) => node.plan.fault === 'kill')
-  return Promise.all(
-    killed.map(async (monitor) => {
-      const { node } = monitor
-      await monitor.look()
-      note(`${node.plan.name} is killed`)
-      const killedAt = clock.now()
-      node.end('SIGKILL')
-      await node.ended()
-      monitor.endRun()
-      await sleep(clock, RESTART_AFTER_MS, options.signal)
-      const startedAt = clock.now()
-      await node.start()
-      await node.ready(options)
-      const readyMs = Math.round(clock.now() - startedAt)
-      note(`${node.plan.name} is back after ${readyMs} ms`)
-      const back = await backToWork(components, node, options)
-      const since = (at: number | undefined, from: number): number | undefined =>
-        at === undefined ? undefined : Math.round(at - from)
-      note(
-        `${node.plan.name} is ready after ${since(back.healthyAt, startedAt)} ms, at the head after ${since(back.headAt, startedAt)} ms`
-      )
-      return {
-        name: node.plan.name,
-        readyMs,
-        ...(back.healthyAt === undefined
-          ? {}
-          : {
-              healthyMs: Math.round(back.healthyAt - startedAt),
-              crashToHealthyMs: Math.round(back.healthyAt - killedAt)
-            }),
-        ...(back.headAt === undefined
-          ? {}
-          : { headMs: Math.round(back.headAt - startedAt), crashToHeadMs: Math.round(back.headAt - killedAt) })
-      }
-    })
-  )
+  return Promise.all(killed.map((monitor) => killAndRestart(components, monitor, options)))
 }
+
+async function killAndRestart(
+  components: FaultComponents,
+  monitor: NodeMonitor,
+  options: { readonly signal: AbortSignal }
+): Promise<Restart> {
+  const { clock, note } = components
+  const { node } = monitor
+  const { name } = node.plan
+  await monitor.look()
+  note(`${name} is killed`)
+  const killedAt = clock.now()
+  node.end('SIGKILL')
+  await node.ended()
+  monitor.endRun()
+  await sleep(clock, RESTART_AFTER_MS, options.signal)
+  const startedAt = clock.now()
+  await node.start()
+  await node.ready(options)
+  const readyMs = Math.round(clock.now() - startedAt)
+  note(`${name} is back after ${readyMs} ms`)
+  const { healthyAt, headAt } = await backToWork(components, node, options)
+  const healthy =
+    healthyAt === undefined
+      ? {}
+      : { healthyMs: span(startedAt, healthyAt), crashToHealthyMs: span(killedAt, healthyAt) }
+  const head = headAt === undefined ? {} : { headMs: span(startedAt, headAt), crashToHeadMs: span(killedAt, headAt) }
+  note(`${name} is ready after ${healthy.healthyMs ?? '–'} ms, at the head after ${head.headMs ?? '–'} ms`)
+  return { name, readyMs, ...healthy, ...head }
+}
+
+const span = (from: number, to: number): number => Math.round(to - from)
 
 /** When the node is ready again, and when it has caught up with the head. */
 async function backToWork(

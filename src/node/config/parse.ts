@@ -3,35 +3,30 @@ import type { Retention } from '../../pruner/index.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from '../../util/index.ts'
 import type { ConfigKey, ConfigValue } from './keys.ts'
 
+const RETENTION = 'none, or heights (50000), an age (30d) or bytes (200GiB), each once, with commas between'
+
 /** Either the value, or why there is none: what it must be instead. */
 export type Parsed = { readonly value: ConfigValue } | { readonly problem: string }
+
+const fits = (ok: boolean, value: unknown, mustBe: string): Parsed =>
+  ok ? { value: String(value) } : { problem: `must be ${mustBe}` }
 
 /** Reads one value as its key's type wants it: text from flags and environment, typed values from the file. */
 export function parseValue(key: ConfigKey, raw: unknown): Parsed {
   switch (key.type) {
     case 'string':
     case 'path':
-      return typeof raw === 'string' && raw !== '' ? { value: raw } : { problem: 'must be text' }
+      return fits(typeof raw === 'string' && raw !== '', raw, 'text')
     case 'address':
-      return parseAddress(raw) === undefined
-        ? { problem: 'must be HOST:PORT (port 0 takes any that is free)' }
-        : { value: String(raw) }
+      return fits(parseAddress(raw) !== undefined, raw, 'HOST:PORT (port 0 takes any that is free)')
     case 'choice':
-      return typeof raw === 'string' && key.choices.includes(raw)
-        ? { value: raw }
-        : { problem: `must be one of ${key.choices.join(', ')}` }
+      return fits(typeof raw === 'string' && key.choices.includes(raw), raw, `one of ${key.choices.join(', ')}`)
+    case 'start-height':
+      return fits(parseStartHeight(String(raw)) !== undefined, raw, 'a height or latest-N')
+    case 'retention':
+      return fits(parseRetention(raw) !== undefined, raw, RETENTION)
     case 'boolean':
       return parseBoolean(raw)
-    case 'start-height':
-      return parseStartHeight(String(raw)) === undefined
-        ? { problem: 'must be a height or latest-N' }
-        : { value: String(raw) }
-    case 'retention':
-      return parseRetention(raw) === undefined
-        ? {
-            problem: 'must be none, or heights (50000), an age (30d) or bytes (200GiB), each once, with commas between'
-          }
-        : { value: String(raw) }
     default:
       return parseNumber(key, raw)
   }
@@ -43,27 +38,22 @@ function parseBoolean(raw: unknown): Parsed {
   return { problem: 'must be true or false' }
 }
 
-function parseNumber(key: ConfigKey & { readonly min: number; readonly max: number }, raw: unknown): Parsed {
-  const text = String(raw)
-  const value =
-    key.type === 'size'
-      ? parseSize(text)
-      : key.type === 'duration'
-        ? parseDuration(text)
-        : /^\d+$/.test(text)
-          ? Number(text)
-          : undefined
-  const show = key.type === 'size' ? formatSize : key.type === 'duration' ? formatDuration : String
-  if (value === undefined || value < key.min || value > key.max) {
-    const kind =
-      key.type === 'size'
-        ? 'a size such as 64MiB'
-        : key.type === 'duration'
-          ? 'a duration such as 30s'
-          : 'a whole number'
-    return { problem: `must be ${kind} from ${show(key.min)} to ${show(key.max)}` }
+/** How each kind of number is read, shown and called. */
+const NUMBERS = {
+  size: { read: parseSize, show: formatSize, called: 'a size such as 64MiB' },
+  duration: { read: parseDuration, show: formatDuration, called: 'a duration such as 30s' },
+  integer: {
+    read: (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined),
+    show: String,
+    called: 'a whole number'
   }
-  return { value }
+} as const
+
+function parseNumber({ type, min, max }: ConfigKey & { readonly type: keyof typeof NUMBERS }, raw: unknown): Parsed {
+  const { read, show, called } = NUMBERS[type]
+  const value = read(String(raw))
+  if (value !== undefined && value >= min && value <= max) return { value }
+  return { problem: `must be ${called} from ${show(min)} to ${show(max)}` }
 }
 
 /** `host:port`, `[v6]:port`. */
