@@ -50,9 +50,10 @@ export async function empty({ dataDir }: ChainNode): Promise<void> {
   for (const part of DATA) await rm(join(dataDir, part), { recursive: true, force: true })
 }
 
+/** `prefix`: a command that runs the node in its own place. */
 export function nodeProcess(
   { directory, identities, first, security, http }: ChainSettings,
-  { node, feed }: { readonly node: ChainNode; readonly feed: string }
+  { node, feed, prefix = [] }: { readonly node: ChainNode; readonly feed: string; readonly prefix?: readonly string[] }
 ): NodeProcess {
   const { name, role, dataDir, peerId, port } = node
   const address = `127.0.0.1:${port}`
@@ -77,7 +78,7 @@ export function nodeProcess(
         public: undefined,
         ...{ listenAddress: address, dialAddress: address, logFile: join(directory, `${name}.log`) }
       },
-      launch: { launcher: LAUNCHER, args: ['run', '--feed', feed, ...follow, ...Object.entries(flags).flat()] }
+      launch: { launcher: LAUNCHER, prefix, args: ['run', '--feed', feed, ...follow, ...Object.entries(flags).flat()] }
     }
   )
 }
