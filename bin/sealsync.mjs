@@ -14,7 +14,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < MINIMUM[0] || (major === MINIMUM[0] && minor < MINIMUM[1])) {
   process.stderr.write(
-    `sealsync: Node ${process.versions.node} is too old, ${MINIMUM.join('.')} or newer is needed: use 'npm run -s sealsync -- …', which brings its own\n`
+    `sealsync: Node ${process.versions.node} is too old, ${MINIMUM.join('.')} or newer is needed: put one first in PATH, or use a checkout's 'npm run -s sealsync -- …', which brings its own\n`
   )
   process.exit(2)
 }

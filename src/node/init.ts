@@ -27,6 +27,7 @@ import { codeOf, toHex } from '../util/index.ts'
 import type { ConfigPath } from './config/keys.ts'
 import { renderConfig } from './config/render.ts'
 import { NodeError } from './errors.ts'
+import { assertNotWoundDown } from './wind-down-record.ts'
 
 /** What Flow gives a node that states no weight. */
 const DEFAULT_WEIGHT = 100
@@ -111,9 +112,13 @@ export async function isInitialised(dataDir: string): Promise<boolean> {
   }
 }
 
-/** Throws NodeError `config` where there is no node: nothing is made by a command that names the wrong directory. */
+/**
+ * Throws NodeError `config` where there is no node, and `wound-down` where there is none any more: nothing is made by a command that names
+ * the wrong directory.
+ */
 export async function assertInitialised(dataDir: string): Promise<void> {
   if (await isInitialised(dataDir)) return
+  await assertNotWoundDown(dataDir)
   throw new NodeError('config', `${dataDir} holds no node: make one with 'sealsync init --data-dir ${dataDir}'`)
 }
 

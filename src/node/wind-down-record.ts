@@ -45,6 +45,19 @@ export function saveWindDown(dataDir: string, record: WindDownRecord): Promise<v
   return replaceFile(dataDir, RECORD_NAME, `${JSON.stringify(record, null, 2)}\n`)
 }
 
+/** Throws NodeError `wound-down` for a directory whose node is gone, with its record left behind. */
+export async function assertNotWoundDown(dataDir: string): Promise<void> {
+  refuseWoundDown(dataDir, await readWindDown(dataDir))
+}
+
+function refuseWoundDown(dataDir: string, record: WindDownRecord | undefined): void {
+  if (record === undefined || record.below !== null || record.state !== 'done') return
+  throw new NodeError(
+    'wound-down',
+    `the node of ${dataDir} was wound down: ${join(dataDir, RECORD_NAME)} says what it did; another node needs another --data-dir`
+  )
+}
+
 /**
  * The last step: takes away what is left of a node that has shed everything, the record excepted. Does nothing, and gives false, where that
  * was not reached. Throws NodeError `wound-down` for a directory whose node is gone already.
@@ -52,12 +65,7 @@ export function saveWindDown(dataDir: string, record: WindDownRecord): Promise<v
 export async function endWindDown(dataDir: string): Promise<boolean> {
   const record = await readWindDown(dataDir)
   if (record === undefined || record.below !== null) return false
-  if (record.state === 'done') {
-    throw new NodeError(
-      'wound-down',
-      `the node of ${dataDir} was wound down: ${join(dataDir, RECORD_NAME)} says what it did; another node needs another --data-dir`
-    )
-  }
+  refuseWoundDown(dataDir, record)
   if (record.state !== 'shed') return false
   // Nobody else may be at work in there.
   await (await DataDirectory.open(dataDir)).close()

@@ -104,6 +104,8 @@ describe('a node that winds down', () => {
       '--init'
     ])
     assert.deepEqual([refused.code, /was wound down/.test(refused.stderr)], [3, true])
+    const asked = await sealsync(['status', '--data-dir', accessDir])
+    assert.deepEqual([asked.code, /was wound down/.test(asked.stderr)], [3, true])
     give(LAST - FIRST, LAST - FIRST + 1)
     await until(other, async () => (await other.status())?.heights.consecutive === LAST)
     for (let height = FIRST; height <= LAST; height += 1) {

@@ -27,7 +27,7 @@ export function renderSummary(report: LocalnetReport): string {
     `${report.ok ? 'ok' : 'FAILED'}: ${workload.blocks} blocks (${workload.blobs} blobs, ${formatSize(workload.bytes)}) of ${workload.source} in ${formatDuration(report.wallSeconds * 1000)}`,
     ...report.reasons.map((reason) => `  - ${reason}`),
     ...report.nodes.map(nodeLine),
-    `  duplicate ratio ${percent(totals.duplicateRatio)}, producers uploaded ${percent(totals.producerUploadShare)}, streams opened a second and node ${steady === null ? '-' : steady.toFixed(3)}`,
+    `  duplicate ratio ${percent(totals.duplicateRatio)}, producers uploaded ${percent(totals.producerUploadShare)}, streams opened a second and node ${steady === null ? 'not measured in so short a run' : steady.toFixed(3)}`,
     `  announce to stored: p50 ${ms(latency.p50)}  p95 ${ms(latency.p95)}  p99 ${ms(latency.p99)}  max ${ms(latency.max)}  (${latency.count} observations)`
   ]
   return `${lines.join('\n')}\n`
