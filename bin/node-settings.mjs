@@ -28,15 +28,16 @@ const NANO_ENVIRONMENT = {
 
 /**
  * For V8:
- * - a small young generation halves resident memory: 64 KiB network buffers are freed while they are still warm. With 2 MiB a node that
- *   syncs a chain of small blobs spends a sixth less CPU than with 1, and holds 3 to 6 MiB more under load: nano keeps to 1;
+ * - a young generation of 8 MiB: what a node that catches up does for a block lives for a good part of a second, and with 2 MiB it is
+ *   copied before it is garbage, 8 % of that node's CPU. What sockets read would then be freed late, and is collected by bytes
+ *   (`src/p2p/read-garbage.ts`). nano keeps to 1 MiB;
  * - V8 counts the bytes of blobs towards a limit that follows the small heap of objects, and would collect that heap once a
  *   second at 3 MiB/s: five times the live heap as the limit halves the CPU of a loaded node and costs some 4 MiB when idle;
  * - a node that has nothing to do collects what its last load left.
  *
  * @type {readonly string[]}
  */
-export const NODE_FLAGS = ['--max-semi-space-size=2', '--heap-growing-percent=400', '--expose-gc']
+export const NODE_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=400', '--expose-gc']
 
 /**
  * And one optimising compiler instead of three: the pages of the two quicker ones, and what they make, are 6 MiB of an idle node. The

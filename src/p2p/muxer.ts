@@ -18,6 +18,7 @@ import { negotiateLazily } from './lazy-streams.ts'
 import type { P2pMetrics } from './metrics.ts'
 import { limitNegotiation } from './negotiation.ts'
 import type { HostOptions } from './options.ts'
+import { ReadGarbage } from './read-garbage.ts'
 import { TokenBucket } from './token-bucket.ts'
 import { makeLean } from './yamux/lean.ts'
 
@@ -37,10 +38,12 @@ export class WatchedYamux {
   readonly #options: HostOptions
   readonly #factory: StreamMuxerFactory<YamuxMuxer>
   readonly #watches = new WeakMap<readonly Stream[], MuxerWatch>()
+  readonly #garbage: ReadGarbage
 
   constructor(components: WatchedMuxerComponents, options: HostOptions) {
     this.#components = components
     this.#options = options
+    this.#garbage = new ReadGarbage(options.collectEveryBytes)
     this.#factory = yamux({
       enableKeepAlive: false,
       maxInboundStreams: options.maxInboundStreams,
@@ -59,7 +62,7 @@ export class WatchedYamux {
       const muxer = this.#factory.createStreamMuxer(connection)
       makeLean(muxer, this.#options)
       negotiateLazily(muxer)
-      const watch = new MuxerWatch({ ...this.#components, muxer, connection }, this.#options)
+      const watch = new MuxerWatch({ ...this.#components, muxer, connection, garbage: this.#garbage }, this.#options)
       // A libp2p connection shows its muxer's list of streams and nothing else of it.
       this.#watches.set(muxer.streams, watch)
       return muxer
@@ -80,9 +83,15 @@ export class WatchedYamux {
   }
 }
 
+interface MuxerWatchComponents extends WatchedMuxerComponents {
+  readonly muxer: YamuxMuxer
+  readonly connection: MessageStream
+  readonly garbage: ReadGarbage
+}
+
 class MuxerWatch {
   rttMs: number | undefined
-  readonly #components: WatchedMuxerComponents & { readonly muxer: YamuxMuxer; readonly connection: MessageStream }
+  readonly #components: MuxerWatchComponents
   readonly #options: HostOptions
   readonly #streams: TokenBucket
   /** Streams that may be refused. Filled slower than it is emptied by a flood, whatever passes in between. */
@@ -92,11 +101,8 @@ class MuxerWatch {
   #timer: Timer | undefined
   #closed = false
 
-  constructor(
-    components: WatchedMuxerComponents & { readonly muxer: YamuxMuxer; readonly connection: MessageStream },
-    options: HostOptions
-  ) {
-    const { clock, connection } = components
+  constructor(components: MuxerWatchComponents, options: HostOptions) {
+    const { clock, connection, garbage } = components
     this.#components = components
     this.#options = options
     this.#heardAt = clock.now()
@@ -108,8 +114,9 @@ class MuxerWatch {
       perSecond: options.inboundStreamsPerSecond / 4,
       burst: options.inboundStreamsExcess
     })
-    connection.addEventListener('message', () => {
+    connection.addEventListener('message', ({ data }) => {
       this.#heardAt = clock.now()
+      garbage.add(data.byteLength)
     })
     connection.addEventListener('close', () => this.#stop(), { once: true })
     // The first round trip lets yamux grow its windows; it must not be sent before the muxer is in use.

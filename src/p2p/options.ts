@@ -75,6 +75,8 @@ export interface HostOptions {
    * write for as long as the connection lives: with 128 KiB, and 64 KiB for reading, half a megabyte of every peer that was once sent much.
    */
   readonly writePieceBytes: number
+  /** Bytes read from all connections between two collections of the young generation: see `ReadGarbage`. */
+  readonly collectEveryBytes: number
   /** Most streams that a peer may hold open on a connection, over all protocols. boxo opens one for each response. */
   readonly maxInboundStreams: number
   /** Streams a peer may open per second on a connection, after the burst: each costs some 0.7 ms here. */
@@ -98,6 +100,7 @@ export const defaultHostOptions: HostOptions = Object.freeze({
   wideWindows: true,
   maxReadBufferBytes: 4_194_304,
   writePieceBytes: 131_072,
+  collectEveryBytes: 8_388_608,
   maxInboundStreams: 1_024,
   inboundStreamsPerSecond: 400,
   inboundStreamsBurst: 1_600,
@@ -109,6 +112,8 @@ export const defaultHostOptions: HostOptions = Object.freeze({
 
 /** yamux's initial window, bytes: a smaller maximum breaks the protocol with foreign peers. */
 const MIN_WINDOW = 262_144
+/** A few reads. */
+const MIN_COLLECT = 262_144
 /** The longest record of TLS. */
 const MIN_PIECE = 16_384
 
@@ -123,6 +128,9 @@ export function validateHostOptions(options: HostOptions): void {
   }
   if (!(options.writePieceBytes >= MIN_PIECE))
     fail('writePieceBytes', `below ${MIN_PIECE} a write is less than a record of TLS`)
+  if (!(options.collectEveryBytes >= MIN_COLLECT)) {
+    fail('collectEveryBytes', `below ${MIN_COLLECT} the process does little but collect`)
+  }
   if (options.keepAliveTimeoutMs < 2 * options.keepAliveIntervalMs) {
     fail('keepAliveTimeoutMs', 'must be two intervals at least, or one lost answer cuts a live connection')
   }
