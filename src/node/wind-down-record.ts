@@ -30,7 +30,9 @@ export async function readWindDown(dataDir: string): Promise<WindDownRecord | un
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
+    // Of a file in the place of the directory there is none either.
+    const code = codeOf(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw new NodeError('config', `cannot read ${path}: ${messageOf(error)}`, { cause: error })
   }
   const record = text.length > MAX_RECORD_BYTES ? undefined : parse(text)
