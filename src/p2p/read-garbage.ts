@@ -1,8 +1,7 @@
 /**
- * What is read from a socket is garbage as soon as it has been put where it belongs: 64 KiB of memory outside the heap for each read, of
- * which V8's young generation sees a few dozen bytes. A young generation that suits many small objects is collected too rarely for them:
- * they are freed cold, by collections of the whole heap (at 8 MiB a receiver of blobs of 1 MiB moves a quarter less and holds 30 MiB
- * more). So it is collected by the bytes that were read as well.
+ * What is read from a socket is garbage as soon as it has been put where it belongs: up to 64 KiB for each read, outside the heap, so that
+ * V8's young generation hardly fills with it. One that suits many small objects is collected too rarely for it: at 8 MiB a receiver of
+ * blobs of 1 MiB moves a quarter less and holds 30 MiB more. So it is collected by the bytes that were read as well.
  */
 export class ReadGarbage {
   readonly #everyBytes: number
