@@ -13,12 +13,11 @@
  */
 import type { MessageStream, Stream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import { yamux } from '@libp2p/yamux'
-import type { Clock, Timer } from '../util/index.ts'
+import { type Clock, ReadGarbage, type Timer } from '../util/index.ts'
 import { negotiateLazily } from './lazy-streams.ts'
 import type { P2pMetrics } from './metrics.ts'
 import { limitNegotiation } from './negotiation.ts'
 import type { HostOptions } from './options.ts'
-import { ReadGarbage } from './read-garbage.ts'
 import { TokenBucket } from './token-bucket.ts'
 import { makeLean } from './yamux/lean.ts'
 

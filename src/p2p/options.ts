@@ -1,4 +1,5 @@
 import type { Role } from '../model/index.ts'
+import { DEFAULT_COLLECT_EVERY_BYTES, LEAST_COLLECT_EVERY_BYTES } from '../util/index.ts'
 import { P2pError } from './errors.ts'
 import type { HostPort } from './identity-table/address.ts'
 
@@ -100,7 +101,7 @@ export const defaultHostOptions: HostOptions = Object.freeze({
   wideWindows: true,
   maxReadBufferBytes: 4_194_304,
   writePieceBytes: 131_072,
-  collectEveryBytes: 8_388_608,
+  collectEveryBytes: DEFAULT_COLLECT_EVERY_BYTES,
   maxInboundStreams: 1_024,
   inboundStreamsPerSecond: 400,
   inboundStreamsBurst: 1_600,
@@ -112,8 +113,6 @@ export const defaultHostOptions: HostOptions = Object.freeze({
 
 /** yamux's initial window, bytes: a smaller maximum breaks the protocol with foreign peers. */
 const MIN_WINDOW = 262_144
-/** A few reads. */
-const MIN_COLLECT = 262_144
 /** The longest record of TLS. */
 const MIN_PIECE = 16_384
 
@@ -128,8 +127,8 @@ export function validateHostOptions(options: HostOptions): void {
   }
   if (!(options.writePieceBytes >= MIN_PIECE))
     fail('writePieceBytes', `below ${MIN_PIECE} a write is less than a record of TLS`)
-  if (!(options.collectEveryBytes >= MIN_COLLECT)) {
-    fail('collectEveryBytes', `below ${MIN_COLLECT} the process does little but collect`)
+  if (!(options.collectEveryBytes >= LEAST_COLLECT_EVERY_BYTES)) {
+    fail('collectEveryBytes', `below ${LEAST_COLLECT_EVERY_BYTES} the process does little but collect`)
   }
   if (options.keepAliveTimeoutMs < 2 * options.keepAliveIntervalMs) {
     fail('keepAliveTimeoutMs', 'must be two intervals at least, or one lost answer cuts a live connection')

@@ -1,4 +1,5 @@
 import { MAX_BLOCK_BYTES } from '../model/index.ts'
+import { DEFAULT_COLLECT_EVERY_BYTES, LEAST_COLLECT_EVERY_BYTES } from '../util/index.ts'
 
 const MIB = 1024 * 1024
 
@@ -28,6 +29,8 @@ export interface SegmentBlockstoreOptions {
   readonly indexEveryRecords: number
   /** Segment files kept open for reading; the process has 1,024 descriptors where nobody raised them. */
   readonly maxOpenFiles: number
+  /** Bytes read between two collections of the young generation: see `ReadGarbage`. */
+  readonly collectEveryBytes: number
 }
 
 /** All but the folder. */
@@ -41,7 +44,8 @@ export const defaultSegmentBlockstoreOptions: Omit<SegmentBlockstoreOptions, 'di
   maxPendingOperations: 65_536,
   indexEveryBytes: 64 * MIB,
   indexEveryRecords: 4_096,
-  maxOpenFiles: 32
+  maxOpenFiles: 32,
+  collectEveryBytes: DEFAULT_COLLECT_EVERY_BYTES
 })
 
 /** Says what would break, one sentence a fault; empty when the options are fine. */
@@ -51,6 +55,9 @@ export function validateSegmentBlockstoreOptions(options: SegmentBlockstoreOptio
   if (directory === '') faults.push('directory is empty: the segment files would land in the working directory')
   for (const [name, value] of Object.entries(numbers)) {
     if (!Number.isSafeInteger(value) || value < 1) faults.push(`${name} must be a positive integer, not ${value}`)
+  }
+  if (!(options.collectEveryBytes >= LEAST_COLLECT_EVERY_BYTES)) {
+    faults.push(`collectEveryBytes below ${LEAST_COLLECT_EVERY_BYTES} lets the process do little but collect`)
   }
   if (!(compactDeadShare > 0 && compactDeadShare <= 10)) {
     faults.push(

@@ -37,7 +37,8 @@ export interface SegmentBlockstoreComponents {
 }
 
 interface Pending {
-  readonly blob: Blob
+  /** Until it is durable, or has failed. */
+  blob: Blob | undefined
   readonly done: Promise<void>
 }
 
@@ -116,13 +117,13 @@ export class SegmentBlockstore implements Blockstore {
   }
 
   async getSize(cid: BlobCid): Promise<number | undefined> {
-    return this.#pending.get(cid.key)?.blob.bytes.length ?? (await this.#ledger.locate(cid))?.length
+    return this.#pending.get(cid.key)?.blob?.bytes.length ?? (await this.#ledger.locate(cid))?.length
   }
 
   /** Rejects with StoreError `io` when the system has no descriptor or memory left, or with `closed`. */
   async get(cid: BlobCid): Promise<Blob | undefined> {
     const pending = this.#pending.get(cid.key)
-    if (pending !== undefined) return pending.blob
+    if (pending?.blob !== undefined) return pending.blob
     this.#assertOpen()
     try {
       let before: Location | undefined
@@ -184,7 +185,9 @@ export class SegmentBlockstore implements Blockstore {
   }
 
   async *keys(): AsyncGenerator<BlobCid> {
-    const fresh = new Map([...this.#pending].map(([key, { blob }]) => [key, blob.cid]))
+    const fresh = new Map(
+      [...this.#pending].flatMap(([key, { blob }]) => (blob === undefined ? [] : [[key, blob.cid]]))
+    )
     yield* fresh.values()
     try {
       for await (const cid of this.#ledger.cids()) if (!fresh.has(cid.key)) yield cid
@@ -269,13 +272,20 @@ export class SegmentBlockstore implements Blockstore {
     for (const blob of blobs) this.#pending.set(blob.cid.key, { blob, done: promise })
     this.#addPendingBytes(bytes)
     const finish = (error: StoreError | undefined): void => {
-      for (const blob of blobs) this.#pending.delete(blob.cid.key)
+      for (const { cid } of blobs) this.#forget(cid.key)
       this.#addPendingBytes(-bytes)
       if (error === undefined) resolve()
       else reject(error)
     }
     this.#loop.put(blobs, finish)
     return promise
+  }
+
+  /** The bytes as well: a map that has grown leaves its former table behind, with all that this held, until the next full collection. */
+  #forget(key: DigestKey): void {
+    const pending = this.#pending.get(key)
+    if (pending !== undefined) pending.blob = undefined
+    this.#pending.delete(key)
   }
 
   async #deleteBatch(cids: readonly BlobCid[]): Promise<BlockstoreStats> {

@@ -26,7 +26,8 @@ const ENTRY_BYTES = 512
 const SWEEPS = 4
 
 interface Load {
-  readonly blob: Promise<Blob | undefined>
+  /** Until it is here. */
+  blob: Promise<Blob | undefined> | undefined
   /** The strongest of those who wait for it. */
   use: BlobUse
 }
@@ -98,7 +99,7 @@ export class Warehouse implements Blockstore, Service {
     }
     const load = this.#loads.get(cid.key)
     cacheRequests.inc({ result: load === undefined ? 'miss' : 'joined' })
-    if (load === undefined) return this.#load(cid, use)
+    if (load?.blob === undefined) return this.#load(cid, use)
     if (RANK[use] > RANK[load.use]) load.use = use
     return load.blob
   }
@@ -186,22 +187,27 @@ export class Warehouse implements Blockstore, Service {
   }
 
   #load(cid: BlobCid, use: BlobUse): Promise<Blob | undefined> {
-    const end = (load: Load): boolean => this.#loads.get(cid.key) === load && this.#loads.delete(cid.key)
+    const load: Load = { blob: undefined, use }
+    // A map that has grown leaves its former table behind, and what that holds is not garbage before the next full collection.
+    const end = (): boolean => {
+      load.blob = undefined
+      return this.#loads.get(cid.key) === load && this.#loads.delete(cid.key)
+    }
     const blob: Promise<Blob | undefined> = this.#store.get(cid).then(
       (loaded) => {
         // A deletion meanwhile takes the load out of the map: its result is for those who asked before, not for the cache.
-        if (end(load) && loaded !== undefined) {
+        if (end() && loaded !== undefined) {
           this.#components.metrics.pagedInBytes.inc(loaded.bytes.length)
           this.#keep(loaded, load.use)
         }
         return loaded
       },
       (error: unknown) => {
-        end(load)
+        end()
         throw error
       }
     )
-    const load: Load = { blob, use }
+    load.blob = blob
     this.#loads.set(cid.key, load)
     return blob
   }

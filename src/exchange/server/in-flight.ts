@@ -2,7 +2,9 @@ import type { MemoryAccount } from '../../budget/account.ts'
 import type { Blob, DigestKey } from '../../model/index.ts'
 
 interface Held {
-  readonly blob: Blob
+  /** Until its last holder has let go: the map's former tables may keep the rest for a while. */
+  blob: Blob | undefined
+  readonly bytes: number
   holders: number
 }
 
@@ -24,7 +26,7 @@ export class InFlight {
 
   get bytes(): number {
     let sum = 0
-    for (const held of this.#held.values()) sum += held.blob.bytes.length
+    for (const held of this.#held.values()) sum += held.bytes
     return sum
   }
 
@@ -45,7 +47,7 @@ export class InFlight {
       return true
     }
     if (!this.#account.tryReserve(blob.bytes.length)) return false
-    this.#held.set(blob.cid.key, { blob, holders: 1 })
+    this.#held.set(blob.cid.key, { blob, bytes: blob.bytes.length, holders: 1 })
     return true
   }
 
@@ -55,7 +57,8 @@ export class InFlight {
     held.holders -= 1
     if (held.holders > 0) return
     this.#held.delete(key)
-    this.#account.release(held.blob.bytes.length)
+    held.blob = undefined
+    this.#account.release(held.bytes)
     this.#onRoom()
   }
 }

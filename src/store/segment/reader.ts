@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { MAX_BLOCK_BYTES } from '../../model/index.ts'
-import { codeOf } from '../../util/index.ts'
+import { codeOf, ReadGarbage } from '../../util/index.ts'
 import type { Disk, DiskFile } from '../disk.ts'
+import type { SegmentBlockstoreOptions } from '../options.ts'
 import { RECORD_HEADER_LENGTH, segmentName } from './format.ts'
 import type { Location } from './index-space.ts'
 
@@ -24,14 +25,16 @@ export class SegmentReader {
   readonly #disk: Disk
   readonly #directory: string
   readonly #maxOpenFiles: number
+  readonly #garbage: ReadGarbage
   /** Least recently used first. */
   readonly #handles = new Map<number, Handle>()
   #closed = false
 
-  constructor(disk: Disk, options: { readonly directory: string; readonly maxOpenFiles: number }) {
+  constructor(disk: Disk, options: Pick<SegmentBlockstoreOptions, 'directory' | 'maxOpenFiles' | 'collectEveryBytes'>) {
     this.#disk = disk
     this.#directory = options.directory
     this.#maxOpenFiles = options.maxOpenFiles
+    this.#garbage = new ReadGarbage(options.collectEveryBytes)
   }
 
   get openFiles(): number {
@@ -51,6 +54,7 @@ export class SegmentReader {
       const { buffer } = Buffer.allocUnsafeSlow(location.length)
       const bytes = new Uint8Array(buffer)
       const read = await file.read(bytes, location.offset + RECORD_HEADER_LENGTH)
+      this.#garbage.add(read)
       return read === bytes.length ? bytes : undefined
     } catch (error) {
       if (LOST.has(codeOf(error) ?? '')) return undefined

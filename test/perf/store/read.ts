@@ -81,6 +81,8 @@ async function onePass(
   const turn = [...all.slice(pass % all.length), ...all.slice(0, pass % all.length)]
   const of: Record<string, number> = {}
   for (const [name, kind] of turn) {
+    // What one kind has left must not be collected at the next one's expense.
+    globalThis.gc?.()
     of[name] = cold && kind.folder !== undefined ? await coldRate(order, kind, kind.folder) : await rate(order, kind)
   }
   const own = of['verifiedReadMBs'] ?? Number.NaN

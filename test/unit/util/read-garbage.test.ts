@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { ReadGarbage } from '#src/p2p/read-garbage.ts'
+import { ReadGarbage } from '#src/util/index.ts'
 
 describe('garbage of reads', () => {
   test('is collected once for so many bytes, in whatever pieces they come', () => {
