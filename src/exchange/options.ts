@@ -40,7 +40,8 @@ export interface ClientOptions {
   /**
    * A peer to which blocks are on their way, and have been without a break or will be for so long, ms, with the round trip of its last answers
    * on top, is asked for nothing new while another can be. Over a slow link words wait behind a whole window of blocks, a second and more; a
-   * tree of two levels waits twice. Longer than a blob of 1 MiB takes at 3 MiB/s.
+   * tree of two levels waits twice. Longer than a blob of 1 MiB takes at 3 MiB/s. Nor is a peer that takes so long over a blob of 1 MiB, and four
+   * times as long as others.
    */
   readonly ladenMs: number
   /** An acknowledged want moves on after this, plus the time for what was asked of the peer before it. */

@@ -1,5 +1,6 @@
 import type { DigestKey, PeerIdText } from '../../model/index.ts'
 import type { ClientOptions } from '../options.ts'
+import { GivingPace } from './giving-pace.ts'
 import { HotTree, type TreePlace } from './hot-tree.ts'
 import type { Choice, ChoiceWant, PeerChoice, PeerDirectory } from './peer-choice.ts'
 import type { PeerState } from './peer-state.ts'
@@ -17,13 +18,14 @@ export interface AssignedComponents {
  * One asker per blob. Hot: the nearest ancestor in the blob's tree that is connected and in good standing. Cold: of all
  * connected nodes the one that would be done first, within a window of bytes each.
  *
- * Peers in cooldown are asked only when nobody else is left, and so are, for what is hot, those that wind down and those that are slow to
- * take what they are sent.
+ * Peers in cooldown are asked only when nobody else is left, and so are, for what is hot, those that wind down, those that are slow to
+ * take what they are sent, and those that give far more slowly than the others.
  */
 export class AssignedChoice implements PeerChoice {
   readonly #components: AssignedComponents
   readonly #options: ClientOptions
   readonly #tree: HotTree
+  readonly pace: GivingPace
   readonly #places = new Map<DigestKey, TreePlace>()
   #placesOf: PeerDirectory | undefined
   #known: { readonly directory: PeerDirectory; readonly peers: ReadonlySet<PeerIdText> } | undefined
@@ -32,6 +34,7 @@ export class AssignedChoice implements PeerChoice {
     this.#components = components
     this.#options = options
     this.#tree = new HotTree(components.selfPeer, options.treeWidth)
+    this.pace = new GivingPace({ slowMs: options.ladenMs })
   }
 
   knows(peer: PeerIdText): boolean {
@@ -48,7 +51,8 @@ export class AssignedChoice implements PeerChoice {
     const place = this.#place(want.key, directory)
     const standing = (peer: PeerIdText): boolean => {
       const state = peers.get(peer)
-      return state !== undefined && !state.windingDown && !state.coolingDown(now) && !this.#laden(state)
+      if (state === undefined || state.windingDown || state.coolingDown(now)) return false
+      return !this.#laden(state) && !this.pace.isSlow(state, now)
     }
     const able = (peer: PeerIdText): boolean => {
       const state = peers.get(peer)

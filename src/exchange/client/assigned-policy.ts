@@ -129,8 +129,9 @@ export class AssignedPolicy implements Policy {
     this.#lose(state)
   }
 
-  sized(bytes: number): void {
+  came(bytes: number, from: PeerState | undefined, ms: number): void {
     this.#asking.sized(bytes)
+    if (from !== undefined) this.#choice.pace.sample(from, { bytes, ms, now: this.#components.clock.now() })
   }
 
   nextTryMs(want: Want): number | undefined {

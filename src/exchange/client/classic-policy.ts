@@ -147,7 +147,7 @@ export class ClassicPolicy implements Policy {
 
   wrong(): void {}
 
-  sized(): void {}
+  came(): void {}
 
   nextTryMs(): undefined {
     return undefined

@@ -229,6 +229,7 @@ export class ExchangeClient {
 
   block(peer: PeerIdText, block: ReceivedBlock): void {
     const state = this.#peers.get(peer)
+    const ms = state === undefined || state.receivingSince < 0 ? 0 : this.#components.wheel.now() - state.receivingSince
     if (state !== undefined) state.receivingSince = -1
     const want = this.#table.get(block.key)
     if (want === undefined) {
@@ -239,7 +240,7 @@ export class ExchangeClient {
     totals.usefulBytes += block.length
     totals.usefulBlocks += 1
     const blob = blobFromHashed(block.digest, block.assemble())
-    this.#policy.sized(block.length)
+    this.#policy.came(block.length, state, ms)
     state?.delivered(block.length, this.#components.clock.now())
     state?.answered()
     this.#deliver(want, blob, state)

@@ -33,8 +33,8 @@ export interface Policy {
   brokenOff(state: PeerState, blame: boolean): void
   /** The peer sent a block that it cannot have been asked for. */
   wrong(state: PeerState): void
-  /** The length of a block that came, bytes. */
-  sized(bytes: number): void
+  /** A wanted block of `bytes` came, from a peer that is still there within `ms` of its first byte. */
+  came(bytes: number, from: PeerState | undefined, ms: number): void
   /** Milliseconds until somebody else is asked, when that is known. */
   nextTryMs(want: Want): number | undefined
   /** Whether an owner, a timer or its turn will move the want on. Always true; for invariants. */
