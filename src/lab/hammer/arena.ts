@@ -68,6 +68,8 @@ const CONNECT_LIMIT_MS = 60_000
 const OPEN_BYTES = 32 * 1_048_576
 const OPEN_BLOCKS = { least: 4, most: 512 } as const
 const POLL_MS = 10
+/** A block that is not announced by then will not be; the next one is made. */
+const HEARD_LIMIT_MS = 5_000
 /** Blocks whose blobs are remembered for when they are announced. */
 const KEPT_BLOCKS = 64
 const STOP_LIMIT_MS = 40_000
@@ -84,8 +86,9 @@ export class Arena {
   readonly peers: LoadPeer[] = []
   readonly slowPeers: LoadPeer[] = []
   readonly blockList: string
-  /** The highest whose announcement has reached the first peer. */
+  /** The highest whose announcement has reached the first peer, and when it did. */
   heard: Height | undefined
+  #heardAt = Number.NEGATIVE_INFINITY
   readonly #components: ArenaComponents
   readonly #plan: ArenaPlan
   readonly #prepared: PreparedNetwork
@@ -194,11 +197,12 @@ export class Arena {
   }
 
   /**
-   * Makes blocks at a rate until `signal` aborts, and never two of them closer: a burst with which a busy driver catches up would count as the
-   * target's being behind. Throws LabError `ingest-failed`.
+   * Makes blocks at a rate until `signal` aborts, and never has two of them announced closer: a burst with which a busy driver or execution
+   * node catches up would count as the target's being behind. Throws LabError `ingest-failed`.
    */
   async feed(use: { readonly shape: Shape; readonly rate: number; readonly signal: AbortSignal }): Promise<void> {
-    await this.#feeder(this.#source(use.shape), { rate: use.rate, catchUpMs: 0 }).run({ signal: use.signal })
+    const spaced = gate(this.#source(use.shape), () => this.#announcedBefore(1000 / use.rate, use.signal))
+    await this.#feeder(spaced, { rate: use.rate, catchUpMs: 0 }).run({ signal: use.signal })
   }
 
   /** Makes blocks as fast as the target syncs them: so many, or until `signal` aborts. */
@@ -319,8 +323,21 @@ export class Arena {
     for (const listener of this.#listeners) listener({ height: block.height, blobs })
   }
 
+  /** Waits until the last block that was made was announced `ms` ago; not for one that nobody hears of. */
+  async #announcedBefore(ms: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#components
+    const until = clock.now() + HEARD_LIMIT_MS
+    for (;;) {
+      const { newest, heard } = this
+      const left = newest === undefined || newest <= (heard ?? 0) ? this.#heardAt + ms - clock.now() : POLL_MS
+      if (left <= 0 || clock.now() >= until || signal.aborted) return
+      await sleep(clock, left, signal).catch(() => undefined)
+    }
+  }
+
   #announced(height: Height): void {
     this.heard = Math.max(this.heard ?? height, height)
+    this.#heardAt = this.#components.clock.now()
     const blobs = this.#made.get(height)
     if (blobs !== undefined) for (const listener of this.#announcements) listener({ height, blobs })
   }
