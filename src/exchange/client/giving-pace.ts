@@ -6,7 +6,7 @@ const PACED_BYTES = 65_536
 const LARGE_BLOB_BYTES = 1_048_576
 /** Far slower than the others is this many times slower: where all share one narrow link, nobody is. */
 const TIMES_SLOWER = 4
-/** What is known of a peer that is asked for nothing is forgotten after this, ms; it is then asked for one blob at a time. */
+/** A slow peer that has given nothing for so long, ms, is asked for one blob: so in time a large one shows whether it still is. */
 const KNOWN_MS = 60_000
 
 export interface GivingPaceOptions {
@@ -33,11 +33,12 @@ export class GivingPace {
     state: PeerState,
     { bytes, ms, now }: { readonly bytes: number; readonly ms: number; readonly now: number }
   ): void {
+    // Whoever is known to be slow and is tried with a small blob is let alone again.
+    state.gaveAt = now
     if (bytes < PACED_BYTES) return
     const pace = (bytes * 1000) / Math.max(1, ms)
     this.#usual = this.#usual === 0 ? pace : this.#usual + (pace - this.#usual) / 16
     state.givesPerSecond = state.givesPerSecond === 0 ? pace : (state.givesPerSecond + pace) / 2
-    state.gaveAt = now
   }
 
   isSlow(state: PeerState, now: number): boolean {

@@ -28,7 +28,7 @@ export class PeerState {
   /** Digests this peer is asked for now. */
   readonly outstanding = new Set<DigestKey>()
   readonly ack = new AckClock()
-  /** Bytes a second once a block has begun to come, 0 before the first that tells, and when the last of them came: see `GivingPace`. */
+  /** Bytes a second once a block has begun to come, 0 before the first that tells, and when the last block came: see `GivingPace`. */
   givesPerSecond = 0
   gaveAt = 0
   /** Attended time of the last word or block byte, and of the start of the block that is arriving; -1: none. */
