@@ -21,9 +21,10 @@ import {
   type PreparedNode,
   prepareNetwork
 } from '../localnet/prepare.ts'
-import { type BlockSource, takeBlocks } from '../localnet/source.ts'
+import { type BlockSource, gateBlocks, takeBlocks } from '../localnet/source.ts'
 import { SYNTHETIC_FIRST_HEIGHT, syntheticSource, type SyntheticShape } from '../localnet/synthetic-source.ts'
 import { defaultLocalnetOptions, type LocalnetOptions } from '../options.ts'
+import { Announced } from './announced.ts'
 import { type Catalogue, carBlobs, type KnownBlob, RecentBlobs } from './blobs.ts'
 import type { Cage } from './cage.ts'
 import { LoadPeer } from './load-peer.ts'
@@ -68,8 +69,6 @@ const CONNECT_LIMIT_MS = 60_000
 const OPEN_BYTES = 32 * 1_048_576
 const OPEN_BLOCKS = { least: 4, most: 512 } as const
 const POLL_MS = 10
-/** A block that is not announced by then will not be; the next one is made. */
-const HEARD_LIMIT_MS = 5_000
 /** Blocks whose blobs are remembered for when they are announced. */
 const KEPT_BLOCKS = 64
 const STOP_LIMIT_MS = 40_000
@@ -86,9 +85,7 @@ export class Arena {
   readonly peers: LoadPeer[] = []
   readonly slowPeers: LoadPeer[] = []
   readonly blockList: string
-  /** The highest whose announcement has reached the first peer, and when it did. */
-  heard: Height | undefined
-  #heardAt = Number.NEGATIVE_INFINITY
+  readonly #announced: Announced
   readonly #components: ArenaComponents
   readonly #plan: ArenaPlan
   readonly #prepared: PreparedNetwork
@@ -104,6 +101,7 @@ export class Arena {
 
   private constructor(components: ArenaComponents, plan: ArenaPlan, parts: ArenaParts) {
     this.#components = components
+    this.#announced = new Announced(components.clock)
     this.#plan = plan
     this.#prepared = parts.prepared
     this.#load = parts.load
@@ -131,6 +129,11 @@ export class Arena {
       await prepared.cleanUp()
       throw error
     }
+  }
+
+  /** The highest whose announcement has reached the first peer. */
+  get heard(): Height | undefined {
+    return this.#announced.height
   }
 
   /** The newest height that was made. */
@@ -175,7 +178,7 @@ export class Arena {
     }
     for (const { key, identity } of this.#load.slice(0, this.#plan.peers)) {
       const known = { identities: [identity, target, execution], asks: target.peerId, blobs: this.#recent }
-      const onAnnounced = this.peers.length === 0 ? { onAnnounced: (height: Height) => this.#announced(height) } : {}
+      const onAnnounced = this.peers.length === 0 ? { onAnnounced: (height: Height) => this.#onAnnounced(height) } : {}
       const options = { key, listen: identity, ...known, ...onAnnounced }
       this.peers.push(await LoadPeer.start({ clock, rng }, options))
     }
@@ -201,8 +204,11 @@ export class Arena {
    * node catches up would count as the target's being behind. Throws LabError `ingest-failed`.
    */
   async feed(use: { readonly shape: Shape; readonly rate: number; readonly signal: AbortSignal }): Promise<void> {
-    const spaced = gate(this.#source(use.shape), () => this.#announcedBefore(1000 / use.rate, use.signal))
-    await this.#feeder(spaced, { rate: use.rate, catchUpMs: 0 }).run({ signal: use.signal })
+    const { rate, signal } = use
+    const spaced = gateBlocks(this.#source(use.shape), () =>
+      this.#announced.before(this.newest, { ms: 1000 / rate, signal })
+    )
+    await this.#feeder(spaced, { rate, catchUpMs: 0 }).run({ signal })
   }
 
   /** Makes blocks as fast as the target syncs them: so many, or until `signal` aborts. */
@@ -216,7 +222,7 @@ export class Arena {
     const { chunkBytes = [OPEN_BYTES / OPEN_BLOCKS.least] } = use.shape
     const bytes = chunkBytes.reduce((sum, length) => sum + length, 0)
     const open = Math.min(OPEN_BLOCKS.most, Math.max(OPEN_BLOCKS.least, Math.floor(OPEN_BYTES / bytes)))
-    const gated: BlockSource = gate(this.#source(use.shape), async () => {
+    const gated: BlockSource = gateBlocks(this.#source(use.shape), async () => {
       while (!use.signal.aborted && this.fed.length > 0) {
         const behind = (this.newest ?? 0) - (use.consecutive() ?? (this.newest ?? 0) - open)
         if (behind < open) return
@@ -323,21 +329,8 @@ export class Arena {
     for (const listener of this.#listeners) listener({ height: block.height, blobs })
   }
 
-  /** Waits until the last block that was made was announced `ms` ago; not for one that nobody hears of. */
-  async #announcedBefore(ms: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#components
-    const until = clock.now() + HEARD_LIMIT_MS
-    for (;;) {
-      const { newest, heard } = this
-      const left = newest === undefined || newest <= (heard ?? 0) ? this.#heardAt + ms - clock.now() : POLL_MS
-      if (left <= 0 || clock.now() >= until || signal.aborted) return
-      await sleep(clock, left, signal).catch(() => undefined)
-    }
-  }
-
-  #announced(height: Height): void {
-    this.heard = Math.max(this.heard ?? height, height)
-    this.#heardAt = this.#components.clock.now()
+  #onAnnounced(height: Height): void {
+    this.#announced.add(height)
     const blobs = this.#made.get(height)
     if (blobs !== undefined) for (const listener of this.#announcements) listener({ height, blobs })
   }
@@ -397,17 +390,4 @@ async function addPeers(prepared: PreparedNetwork, count: number): Promise<Omit<
     return { key, identity }
   })
   return { load, identities }
-}
-
-/** The same blocks, each once `ready` lets it go. */
-function gate(source: BlockSource, ready: () => Promise<void>): BlockSource {
-  return {
-    ...source,
-    async *blocks() {
-      for await (const block of source.blocks()) {
-        await ready()
-        yield block
-      }
-    }
-  }
 }

@@ -48,6 +48,11 @@ export interface LoadPeerOptions {
 }
 
 const CONNECT_POLL_MS = 20
+/**
+ * All peers share one event loop, which reads what has come for each of them before it answers any: with windows of 2 MiB that is some 30 MiB
+ * and 0.2 s. Peers of their own machines would not wait for one another.
+ */
+const SMALL_WINDOWS = { maxStreamWindowBytes: 262_144, wideWindows: false } as const
 
 interface LoadPeerParts {
   readonly host: Host
@@ -81,7 +86,12 @@ export class LoadPeer {
     const { peers } = defaultHostOptions
     const host = await createHost(
       { key, table, clock, rng, metrics, log: silentLogger },
-      { ...defaultHostOptions, listen, peers: { ...peers, graceMs: 1, maxBackoffMs: 1_000, cooldownMs: 1_000 } }
+      {
+        ...defaultHostOptions,
+        listen,
+        ...SMALL_WINDOWS,
+        peers: { ...peers, graceMs: 1, maxBackoffMs: 1_000, cooldownMs: 1_000 }
+      }
     )
     const network = new Libp2pNetwork({
       libp2p: host.libp2p,

@@ -154,3 +154,16 @@ export function takeBlocks(source: BlockSource, count: number): BlockSource {
     }
   }
 }
+
+/** The same blocks, each once `ready` lets it go. */
+export function gateBlocks(source: BlockSource, ready: () => Promise<void>): BlockSource {
+  return {
+    ...source,
+    async *blocks() {
+      for await (const block of source.blocks()) {
+        await ready()
+        yield block
+      }
+    }
+  }
+}
