@@ -18,7 +18,8 @@ describe('a peer of the table gone bad, in processes of their own', () => {
         mode,
         nodes: 3,
         producers: 1,
-        seconds: 2,
+        // Half of it is the attack: long enough for a busy machine to send what a node puts up with, and more.
+        seconds: 6,
         warmUpSeconds: 0.5,
         rate: 10,
         blobBytes: 65_536,
