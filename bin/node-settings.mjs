@@ -31,7 +31,7 @@ const NANO_ENVIRONMENT = {
  * For V8:
  * - a young generation of 8 MiB: what a node that catches up does for a block lives for a good part of a second, and with 2 MiB it is
  *   copied before it is garbage, about a tenth of that node's CPU. What sockets read would then be freed late, and is collected by bytes
- *   (`src/p2p/read-garbage.ts`). nano keeps to 1 MiB;
+ *   (`src/util/read-garbage.ts`). nano keeps to 1 MiB;
  * - V8 counts the bytes of blobs towards a limit that follows the small heap of objects, and would collect that heap once a
  *   second at 3 MiB/s: five times the live heap as the limit halves the CPU of a loaded node and costs some 4 MiB when idle;
  * - a node that has nothing to do collects what its last load left.
