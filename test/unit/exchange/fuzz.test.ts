@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { MessageDecoder } from '#src/exchange/message/decoder.ts'
-import type { MessageSummary } from '#src/exchange/message/types.ts'
+import type { DecoderLimits, MessageSummary } from '#src/exchange/message/types.ts'
 import { defaultExchangeOptions } from '#src/exchange/options.ts'
 import { codeOf, concatBytes, toHex } from '#src/util/index.ts'
 import { fetch, make } from '#test/support/exchange/herd.ts'
@@ -19,7 +19,7 @@ import { checkInvariants, checkQuiet } from '#test/support/exchange/invariants.t
 import { ScriptedPeer } from '#test/support/exchange/script.ts'
 import { createSim, simBlob } from '#test/support/exchange/sim.ts'
 
-const limits = { ...defaultExchangeOptions, maxEntriesPerMessage: 4, maxMessageBytes: 1 << 22 }
+const tight = { ...defaultExchangeOptions, maxEntriesPerMessage: 4, maxMessageBytes: 1 << 22 }
 const TYPED = ['malformed', 'message-too-large', 'block-too-large']
 
 interface Read {
@@ -30,7 +30,7 @@ interface Read {
 }
 
 /** Feeds a decoder, and holds what it says against what it was given. */
-function read(chunks: readonly Uint8Array[]): Read {
+function read(chunks: readonly Uint8Array[], limits: DecoderLimits = tight): Read {
   const events: string[] = []
   let [given, bodyBytes, open] = [0, 0, 0]
   const check = ({ entries, presences, refused }: MessageSummary): void => {
@@ -127,14 +127,14 @@ describe('lengths', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }), (length) => {
         const { error } = read([varint(length)])
-        assert.equal(error, length > BigInt(limits.maxMessageBytes) ? 'message-too-large' : undefined)
+        assert.equal(error, length > BigInt(tight.maxMessageBytes) ? 'message-too-large' : undefined)
       }),
       { numRuns: 500 }
     )
     for (const [bytes, expected] of [
       [varint(1n << 53n), 'message-too-large'],
-      [varint(BigInt(limits.maxMessageBytes)), undefined],
-      [varint(BigInt(limits.maxMessageBytes) + 1n), 'message-too-large'],
+      [varint(BigInt(tight.maxMessageBytes)), undefined],
+      [varint(BigInt(tight.maxMessageBytes) + 1n), 'message-too-large'],
       [new Uint8Array(12).fill(0x80), 'malformed'],
       [new Uint8Array(12).fill(0xff), 'message-too-large']
     ] as const) {
@@ -144,9 +144,9 @@ describe('lengths', () => {
 
   test('that lie cost nothing: a thousand streams that claim the most hold less than a mebibyte', () => {
     const held: unknown[] = []
-    const most = limits.maxBlockBytes
+    const most = tight.maxBlockBytes
     const head = concatBytes([
-      varint(BigInt(limits.maxMessageBytes)),
+      varint(BigInt(tight.maxMessageBytes)),
       Uint8Array.of(0x1a),
       varint(BigInt(most + 20)),
       Uint8Array.of(0x0a, 4, 0, 0x70, 0x12, 0x20, 0x12),
@@ -163,7 +163,7 @@ describe('lengths', () => {
           blockSkipped: () => {},
           message: () => {}
         },
-        limits
+        tight
       )
       decoder.push(head)
       held.push(decoder)
@@ -173,6 +173,10 @@ describe('lengths', () => {
     assert.ok(grown < 1_048_576, `${grown} bytes for ${held.length} streams that claim ${most} bytes each`)
   })
 })
+
+/** A presence as it should be, and one that is no protobuf: a field of number 0. */
+const simPresence = concatBytes([field(1, simBlob(2).cid.toBytes()), Uint8Array.of(16, 0)])
+const fieldZero = Uint8Array.of(0, 0)
 
 test('whatever a peer sends, its victim stands, charges it, and serves others', async () => {
   const seen = new Set<string>()
@@ -192,7 +196,8 @@ test('whatever a peer sends, its victim stands, charges it, and serves others', 
       make(honest, wanted)
       await sim.run(60_000)
       assert.equal((await fetched).cid.key, wanted.cid.key)
-      const { error } = read(frames)
+      // With the victim's own limits: entries beyond them are counted, and not parsed.
+      const { error } = read(frames, defaultExchangeOptions)
       const reasons = victim.port.penalties.map(({ reason }) => reason)
       // The parser's verdict is the peer's: bytes that are no bitswap end its connection.
       if (error === 'malformed') assert.deepEqual(reasons, ['malformed'])
@@ -208,7 +213,11 @@ test('whatever a peer sends, its victim stands, charges it, and serves others', 
       checkQuiet(victim)
       await sim.stop()
     }),
-    { numRuns: 150 }
+    // A fifth presence that is malformed, where a decoder of four entries would not have looked.
+    {
+      numRuns: 150,
+      examples: [[[frameOf(concatBytes([...Array<Uint8Array>(4).fill(field(4, simPresence)), field(4, fieldZero)]))]]]
+    }
   )
   assert.ok(seen.has('malformed'), 'some of it was no bitswap')
 })
