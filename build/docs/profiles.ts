@@ -53,7 +53,7 @@ const COSTS: Readonly<Record<string, string>> = {
   'api.admin.maxConnections': 'fewer operators',
   'api.admin.maxInFlight': 'the same',
   'api.admin.maxJsonBytes': 'shorter orders',
-  'idle.emptiesCache': 'the first who asks an idle node waits for the disk'
+  'idle.emptiesCache': 'the first who asks an idle node waits for the disk, for the index too'
 }
 
 type Leaf = number | boolean

@@ -116,6 +116,8 @@ export interface MemoryComponents {
   readonly collect: (flavor: 'regular' | 'last-resort') => void
   /** Gives freed memory back to the system. */
   readonly trim: () => void
+  /** Lets go of the pages of the index that are mapped: the next read of one takes it from the disk. */
+  readonly pageOut: () => void
 }
 
 /** The budget and the watch over it, with what each level of pressure does. */
@@ -150,7 +152,10 @@ export function createMemory(config: Pick<NodeConfig, 'memory' | 'profile'>, com
     idleWatch: (moved) => {
       const { idle } = roomOptions(config.profile)
       const rest = (quiet: boolean): void => {
-        if (quiet && idle.emptiesCache) warehouse?.clear()
+        if (quiet && idle.emptiesCache) {
+          warehouse?.clear()
+          components.pageOut()
+        }
         components.collect('last-resort')
       }
       const { clock, readResident: resident, trim: afterRest } = components

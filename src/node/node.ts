@@ -1,10 +1,12 @@
 import type { RootLogger } from '../log/index.ts'
 import { createProcessProbe, createRegistry, registerBuildInfo } from '../metrics/index.ts'
+import { databaseDirectory } from '../store/index.ts'
 import { messageOf, type Service, systemClock, systemRng } from '../util/index.ts'
 import type { NodeConfig } from './config/node-config.ts'
 import type { NodeContext } from './context.ts'
 import { type NodeData, openData } from './data-stage.ts'
 import { createExecutionDataReading, type ExecutionDataReading } from './execution-data-reading.ts'
+import { filePager } from './mapped-pages.ts'
 import { createMemory, readMachineMemory } from './memory-stage.ts'
 import { createNodeMetrics } from './metrics.ts'
 import { heapTrimmer } from './native-heap.ts'
@@ -169,6 +171,9 @@ function createContext(config: NodeConfig, logger: RootLogger): NodeContext {
     collect,
     trim: heapTrimmer((cause) => {
       logger.child('budget').info({ error: messageOf(cause) }, 'freed memory stays with the process: no malloc_trim')
+    }),
+    pageOut: filePager(databaseDirectory(config.dataDir), (cause) => {
+      logger.child('budget').info({ error: messageOf(cause) }, 'mapped pages stay with the process: no madvise')
     })
   })
   return {

@@ -99,9 +99,14 @@ export class DataDirectory {
   }
 }
 
+/** Where the index lies in a data directory. */
+export function databaseDirectory(path: string): string {
+  return join(path, 'db')
+}
+
 async function openLocked(path: string, options: Partial<DatabaseOptions> | undefined): Promise<Database> {
   try {
-    return await Database.open(join(path, 'db'), options)
+    return await Database.open(databaseDirectory(path), options)
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== 'locked') throw error
     const pid = (await readOwner(path))?.pid

@@ -1,6 +1,6 @@
 /** Where blobs, indexes and progress lie: segment files, Level, and the data directory around them. */
 export type { Blockstore, BlockstoreStats } from './blockstore.ts'
-export { DataDirectory, replaceFile, type DirectoryOwner, SCHEMA_VERSION } from './data-directory.ts'
+export { DataDirectory, databaseDirectory, replaceFile, type DirectoryOwner, SCHEMA_VERSION } from './data-directory.ts'
 export { Database, type DatabaseOptions, defaultDatabaseOptions } from './database.ts'
 export type { Disk, DiskEntry, DiskFile, DiskOpenMode } from './disk.ts'
 export { StoreError, type StoreErrorCode } from './errors.ts'

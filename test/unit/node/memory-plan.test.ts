@@ -49,7 +49,7 @@ describe('memory plan', () => {
 
 /**
  * A node's memory on a machine of its own, and what it asks of the cache: a share, -1 for empty; -2 for a collection at rest and -4 for one under
- * pressure, -3 for giving freed memory back.
+ * pressure, -3 for giving freed memory back, -5 for paging out.
  */
 function started(constrainedBytes: number | undefined, profile: 'nano' | 'standard' = 'standard') {
   const machine = { totalBytes: 8 * GIB, constrainedBytes }
@@ -64,7 +64,8 @@ function started(constrainedBytes: number | undefined, profile: 'nano' | 'standa
       readMachine: () => machine,
       readResident: () => 300 * MIB,
       collect: (flavor) => shares.push(flavor === 'regular' ? -4 : -2),
-      trim: () => shares.push(-3)
+      trim: () => shares.push(-3),
+      pageOut: () => shares.push(-5)
     }
   )
   memory.attach({ setShare: (share) => shares.push(share), giveBack: () => {}, clear: () => shares.push(-1) })
@@ -106,7 +107,7 @@ describe('a node with nothing to do', () => {
   it('collects what the last load left and gives it back, and in the profile nano empties its cache', async () => {
     for (const [profile, asked] of [
       ['standard', [-2, -3]],
-      ['nano', [-1, -2, -3]]
+      ['nano', [-1, -5, -2, -3]]
     ] as const) {
       const { memory, clock, shares } = started(2 * GIB, profile)
       const watch = memory.idleWatch(() => 0)
