@@ -75,7 +75,7 @@ const FLAGS: Readonly<Record<string, Flag>> = {
   rounds: { option: 'rounds', help: 'runs of each contender', read: count },
   contenders: {
     option: 'contenders',
-    help: 'comma list of sealsync, classic, boxo, boxo-shared, boxo-patient, helia',
+    help: 'comma list of sealsync, classic, boxo, boxo-shared, boxo-patient, helia, helia-tuned',
     read: readContenders
   },
   modes: { option: 'modes', help: 'what a hostile peer does (comma list)', read: readModes },

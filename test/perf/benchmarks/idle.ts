@@ -31,9 +31,7 @@ export const idle: Benchmark = {
     const rounds = options.rounds ?? 1
     const settle = options.seconds ?? SETTLE_SECONDS
     const helia = await prepare('helia')
-    const peers = isLeftOut(helia)
-      ? []
-      : [asStarted(helia, 'helia', 'peer.mjs'), asStarted(helia, 'libp2p', 'libp2p.mjs')]
+    const peers = isLeftOut(helia) ? [] : [helia, bareLibp2p(helia)]
     const leftOut: LeftOut[] = isLeftOut(helia) ? [helia, { name: 'libp2p', reason: helia.reason }] : []
     const runs = new Map<string, Figures[]>()
     const note = (name: string, figures: Figures): void => {
@@ -73,10 +71,10 @@ export const idle: Benchmark = {
   }
 }
 
-/** A contender's peer as its own users start it: no flags of ours. */
-function asStarted(helia: Contender, name: string, program: string): Contender {
-  const file = join(ROOT, 'test', 'interop', 'helia-peer', program)
-  return { ...helia, name, launch: () => ({ file: process.execPath, args: [file] }) }
+/** A libp2p node with nothing on it, as its users start it: no flags of ours. */
+function bareLibp2p(helia: Contender): Contender {
+  const file = join(ROOT, 'test', 'interop', 'helia-peer', 'libp2p.mjs')
+  return { ...helia, name: 'libp2p', launch: () => ({ file: process.execPath, args: [file] }) }
 }
 
 /** A synced access node of a profile between two execution nodes and two more access nodes, from the bundle as it ships. */

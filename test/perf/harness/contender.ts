@@ -49,7 +49,15 @@ export function isLeftOut(contender: Contender | LeftOut): contender is LeftOut 
   return 'reason' in contender
 }
 
-export const CONTENDERS = ['sealsync', 'classic', 'boxo', 'boxo-shared', 'boxo-patient', 'helia'] as const
+export const CONTENDERS = [
+  'sealsync',
+  'classic',
+  'boxo',
+  'boxo-shared',
+  'boxo-patient',
+  'helia',
+  'helia-tuned'
+] as const
 export type ContenderName = (typeof CONTENDERS)[number]
 
 /** Makes a contender ready: built, installed. What cannot be had here is left out with a reason. */
@@ -66,7 +74,9 @@ export async function prepare(name: ContenderName): Promise<Contender | LeftOut>
     case 'boxo-patient':
       return boxo(name, { patient: true }, { session: 'each' })
     case 'helia':
-      return helia()
+      return helia(name, { flags: [], environment: {} })
+    case 'helia-tuned':
+      return helia(name, { flags: NODE_FLAGS, environment: ENVIRONMENT })
   }
 }
 
@@ -163,8 +173,11 @@ export async function beside(name: string): Promise<{ readonly version: string }
   return readJson(installed) as { version: string }
 }
 
-async function helia(): Promise<Contender | LeftOut> {
-  const name = 'helia'
+/** `helia` as its users start it, or with what our nodes are started with: a larger young generation does it good as well. */
+async function helia(
+  name: string,
+  start: { readonly flags: readonly string[]; readonly environment: Readonly<Record<string, string>> }
+): Promise<Contender | LeftOut> {
   const bitswap = await beside('@helia/bitswap')
   if ('reason' in bitswap) return { name, reason: bitswap.reason }
   const libp2p = createRequire(join(HELIA_FOLDER, 'package.json')).resolve('libp2p')
@@ -175,8 +188,8 @@ async function helia(): Promise<Contender | LeftOut> {
       pinned(
         {
           file: process.execPath,
-          args: [...NODE_FLAGS, ...nodeFlags, join(HELIA_FOLDER, 'peer.mjs')],
-          env: ENVIRONMENT
+          args: [...start.flags, ...nodeFlags, join(HELIA_FOLDER, 'peer.mjs')],
+          env: start.environment
         },
         core
       ),
