@@ -8,6 +8,14 @@ export interface ContentCheckComponents {
   readonly logger: Logger
 }
 
+/** Rejects with ExecutionDataError when the content does not decode, and with the signal's reason. */
+export type ContentCheck = (manifest: BlobTreeManifest, options: { readonly signal: AbortSignal }) => Promise<void>
+
+/** Takes each block as it is, and counts it. */
+export function createNoContentCheck({ uncheckedBlocks }: Pick<NodeMetrics, 'uncheckedBlocks'>): ContentCheck {
+  return async () => uncheckedBlocks.inc()
+}
+
 /**
  * The structural check of what was downloaded: every chunk decompresses and decodes. One block at a time, since a chunk is held whole
  * while it is decoded and its plaintext is some four times what was received.
@@ -15,9 +23,7 @@ export interface ContentCheckComponents {
  * A block that needs more memory than there is goes on unchecked, with a warning and a count: its blobs are verified and stored, a sealed
  * block is not optional, and to hold everything behind it back would be worse.
  */
-export function createContentCheck(
-  components: ContentCheckComponents
-): (manifest: BlobTreeManifest, options: { readonly signal: AbortSignal }) => Promise<void> {
+export function createContentCheck(components: ContentCheckComponents): ContentCheck {
   const { store, metrics, logger } = components
   let last: Promise<unknown> = Promise.resolve()
   const check = async (manifest: BlobTreeManifest, signal: AbortSignal): Promise<void> => {

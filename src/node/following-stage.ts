@@ -26,7 +26,7 @@ import {
 } from '../requester/index.ts'
 import { StoreError } from '../store/index.ts'
 import { TrackerError } from '../tracker/index.ts'
-import { createContentCheck } from './content-check.ts'
+import { type ContentCheck, createContentCheck, createNoContentCheck } from './content-check.ts'
 import type { NodeContext } from './context.ts'
 import type { NodeData } from './data-stage.ts'
 import type { DiskWatch } from './disk-watch.ts'
@@ -62,11 +62,7 @@ export async function createFollowing(context: NodeContext, parts: JobParts): Pr
       tracker: data.tracker,
       progress: data.progress,
       download: (block, options) => downloader.download(block, options),
-      decode: createContentCheck({
-        store: parts.reading.store,
-        metrics: context.metrics,
-        logger: logger.child('execution-data')
-      }),
+      decode: contentCheck(context, parts.reading),
       classify: (error) => classifyFailure(error, disk),
       missing: (height) => missing.of(height),
       fetching: () => (disk.ok ? context.memory.fetching() : 'none'),
@@ -81,6 +77,13 @@ export async function createFollowing(context: NodeContext, parts: JobParts): Pr
   services.add('requester', requester)
   services.add('progress', progressLines(context, { network, requester }))
   return followingJob({ requester, data })
+}
+
+function contentCheck({ config, metrics, logger }: NodeContext, { store }: ExecutionDataReading): ContentCheck {
+  const log = logger.child('execution-data')
+  if (config.checkContent === 'all') return createContentCheck({ store, metrics, logger: log })
+  log.info({}, 'sync.check-content is none: blocks count as soon as they are stored, and are not decoded first')
+  return createNoContentCheck(metrics)
 }
 
 /** The feed listens before the network starts; announcements are asked for after it. */

@@ -26,7 +26,7 @@ export function createNodeMetrics(register: Registry): NodeMetrics {
     }),
     uncheckedBlocks: new Counter({
       name: 'sealsync_node_unchecked_blocks_total',
-      help: 'Blocks stored whose content was not checked because decoding them needs more memory than there is',
+      help: 'Blocks stored whose content was not checked: decoding them needs more memory than there is, or sync.check-content says none',
       registers: [register]
     })
   }

@@ -32,6 +32,8 @@ export type ConfigKey =
 export const PROFILES = ['standard', 'nano', 'archive'] as const
 export type Profile = (typeof PROFILES)[number]
 
+export const CONTENT_CHECKS = ['all', 'none'] as const
+
 const GIB = 1024 ** 3
 
 export const CONFIG_KEYS = [
@@ -238,6 +240,14 @@ export const CONFIG_KEYS = [
     min: 0,
     max: 60_000,
     help: 'least time between two writes of the consecutive height, which follows that much later; 0: each as soon as the disk has the last'
+  },
+  {
+    path: 'sync.check-content',
+    flag: 'check-content',
+    type: 'choice',
+    choices: CONTENT_CHECKS,
+    default: 'all',
+    help: 'which downloaded blocks are decoded once before their height counts; with none a node catches up with less CPU, and who reads a block that does not decode finds out'
   },
   {
     path: 'store.index-every',

@@ -3,7 +3,7 @@ import type { NodeRole } from '../../model/index.ts'
 import type { PrunerOptions } from '../../pruner/index.ts'
 import type { DhtOptions } from '../../p2p/index.ts'
 import { type FeedSource, parseFeedSource } from './feed-source.ts'
-import type { ConfigPath, ConfigValue, Profile } from './keys.ts'
+import type { ConfigPath, ConfigValue, CONTENT_CHECKS, Profile } from './keys.ts'
 import { configError, type LoadedConfig } from './load.ts'
 import { parseAddress, parseRetention, parseStartHeight } from './parse.ts'
 
@@ -38,6 +38,7 @@ export interface NodeConfig {
   readonly startHeight: { readonly height: number } | { readonly latestMinus: number } | undefined
   readonly unsettledAfterMs: number
   readonly checkpointEveryMs: number
+  readonly checkContent: (typeof CONTENT_CHECKS)[number]
   /** Bytes of blobs after which their index is written. */
   readonly indexEveryBytes: number
   readonly pruner: Pick<PrunerOptions, 'retention' | 'minHeights' | 'bytesPerSecond'>
@@ -88,6 +89,7 @@ export function toNodeConfig(loaded: LoadedConfig, dataDir: string): NodeConfig 
     startHeight: startHeight === undefined ? undefined : parseStartHeight(startHeight),
     unsettledAfterMs: get('sync.unsettled-after'),
     checkpointEveryMs: get('sync.checkpoint-every'),
+    checkContent: get('sync.check-content'),
     indexEveryBytes: get('store.index-every'),
     pruner: prunerOptionsOf(loaded),
     searchAhead: { heights: get('sync.search-ahead'), bytes: get('sync.search-ahead-bytes') },

@@ -53,7 +53,17 @@ export async function empty({ dataDir }: ChainNode): Promise<void> {
 /** `prefix`: a command that runs the node in its own place. */
 export function nodeProcess(
   { directory, identities, first, security, http }: ChainSettings,
-  { node, feed, prefix = [] }: { readonly node: ChainNode; readonly feed: string; readonly prefix?: readonly string[] }
+  {
+    node,
+    feed,
+    prefix = [],
+    flags: more = {}
+  }: {
+    readonly node: ChainNode
+    readonly feed: string
+    readonly prefix?: readonly string[]
+    readonly flags?: Readonly<Record<string, string>>
+  }
 ): NodeProcess {
   const { name, role, dataDir, peerId, port } = node
   const address = `127.0.0.1:${port}`
@@ -66,7 +76,8 @@ export function nodeProcess(
     '--api-address': '127.0.0.1:0',
     '--security': security,
     '--start-height': String(first),
-    '--log-format': 'json'
+    '--log-format': 'json',
+    ...more
   }
   const follow = feed.startsWith('file:') ? ['--follow'] : []
   return new NodeProcess(

@@ -64,12 +64,17 @@ export class ChainNetwork {
     }
   }
 
-  async run(feed: ChainFeed): Promise<Figures> {
+  /** `checks`: whether the node decodes every block before it counts. */
+  async run(feed: ChainFeed, checks: boolean): Promise<Figures> {
     const { settings, chain, follower: node, holders } = this.#parts
     const list = join(settings.directory, 'given.jsonl')
     await writeFile(list, '')
     await empty(node)
-    const follower = nodeProcess(settings, { node, feed: feed === 'list' ? `file:${list}` : 'announcements' })
+    const follower = nodeProcess(settings, {
+      node,
+      feed: feed === 'list' ? `file:${list}` : 'announcements',
+      flags: { '--check-content': checks ? 'all' : 'none' }
+    })
     try {
       const starting = AbortSignal.timeout(START_LIMIT_MS)
       await follower.start()

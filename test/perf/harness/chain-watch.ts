@@ -11,7 +11,7 @@ const LOOK_EVERY_MS = 100
 
 /**
  * Follows a node from the first of its blocks to the last. The clock runs from `begin`, or, where the node began by itself, from its first
- * sign of life, until the last block is stored, tracked and checked and the checkpoint says so.
+ * sign of life, until the last block counts (stored, tracked, and decoded where it is to be) and the checkpoint says so.
  */
 export async function followToEnd(
   nodes: { readonly follower: NodeProcess; readonly holderPids: readonly number[]; readonly chain: MadeChain },

@@ -4,7 +4,7 @@ import { Registry } from 'prom-client'
 import { type BlobTreeManifest, ExecutionDataError } from '#src/execution-data/index.ts'
 import { silentLogger } from '#src/log/index.ts'
 import { parseExecutionDataId } from '#src/model/index.ts'
-import { createContentCheck } from '#src/node/content-check.ts'
+import { createContentCheck, createNoContentCheck } from '#src/node/content-check.ts'
 import { createNodeMetrics } from '#src/node/metrics.ts'
 
 const content = { chunks: 1, decodedBytes: 1, transactions: 0, events: 0, registers: 0, results: 0 }
@@ -47,6 +47,13 @@ describe('content check', () => {
     const { check, metrics } = checkWith(() => Promise.reject(new ExecutionDataError('memory-refused', 'no room')))
     await check(manifestOf('a'), { signal })
     assert.match(await metrics(), /sealsync_node_unchecked_blocks_total 1/)
+  })
+
+  it('counts every block that nobody is to check', async () => {
+    const register = new Registry()
+    const check = createNoContentCheck(createNodeMetrics(register))
+    await Promise.all(['a', 'b'].map((digit) => check(manifestOf(digit), { signal })))
+    assert.match(await register.metrics(), /sealsync_node_unchecked_blocks_total 2/)
   })
 
   it('passes malformed data on, and goes on with the next block', async () => {
