@@ -53,7 +53,8 @@ const COSTS: Readonly<Record<string, string>> = {
   'api.admin.maxConnections': 'fewer operators',
   'api.admin.maxInFlight': 'the same',
   'api.admin.maxJsonBytes': 'shorter orders',
-  'idle.emptiesCache': 'the first who asks an idle node waits for the disk, for the index too'
+  'idle.emptiesCache':
+    'an idle node drops cached blobs, mapped pages of the index and compiled code: the first who asks waits for the disk, and a load is slower for some seconds'
 }
 
 type Leaf = number | boolean

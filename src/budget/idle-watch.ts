@@ -26,7 +26,7 @@ export interface IdleOptions {
   readonly againMs: number
   /** … one that is but calm no sooner than this, since somebody waits while it collects. */
   readonly calmAgainMs: number
-  /** Whether the cache of blobs is emptied too: the next who asks for one waits for the disk. */
+  /** Whether what can be read or made again goes too (cached blobs, mapped pages, compiled code): the next who asks waits for it. */
   readonly emptiesCache: boolean
 }
 

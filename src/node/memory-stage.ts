@@ -156,7 +156,8 @@ export function createMemory(config: Pick<NodeConfig, 'memory' | 'profile'>, com
           warehouse?.clear()
           components.pageOut()
         }
-        components.collect('last-resort')
+        // Code that was dropped is compiled anew by the next load, which is slower for some seconds.
+        components.collect(idle.emptiesCache ? 'last-resort' : 'regular')
       }
       const { clock, readResident: resident, trim: afterRest } = components
       return new IdleWatch({ clock, metrics, moved, resident, rest, afterRest }, idle)

@@ -34,7 +34,7 @@ test('nano gives freed memory back, the others keep what a blob needs', () => {
   const youngGeneration = (profile: string): string | undefined =>
     nodeSettings(profile).flags.findLast((flag) => flag.startsWith('--max-semi-space-size='))
   assert.equal(youngGeneration('nano'), '--max-semi-space-size=1')
-  assert.equal(youngGeneration('standard'), '--max-semi-space-size=8')
+  assert.equal(youngGeneration('standard'), '--max-semi-space-size=16')
   assert.ok(!nodeSettings(undefined).flags.includes('--no-maglev'))
   assert.equal(nodeSettings('standard').environment, nodeSettings(undefined).environment)
   assert.ok(Number(nodeSettings(undefined).environment['MALLOC_MMAP_THRESHOLD_']) > 1024 ** 2)
