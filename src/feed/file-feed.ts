@@ -1,5 +1,6 @@
 import type { Height, SealedBlock } from '../model/index.ts'
-import { type Clock, messageOf, sleep } from '../util/index.ts'
+import { type Clock, messageOf } from '../util/index.ts'
+import { FileChanges } from './block-list/changes.ts'
 import { BlockListFile, inFile } from './block-list/file.ts'
 import { type Mark, readBlocks, START } from './block-list/read.ts'
 import { FeedError } from './errors.ts'
@@ -130,16 +131,18 @@ export class FileFeed implements SealedBlockFeed {
 
   async #run(file: BlockListFile): Promise<void> {
     const { clock } = this.#components
-    const { follow, pollMs } = this.#options
+    const { path, follow, pollMs } = this.#options
     const { signal } = this.#stopping
+    // Watched before it is read: a line that comes meanwhile is not waited for.
+    const changes = follow ? new FileChanges(path) : undefined
     try {
       for (let mark = START; ; ) {
         mark = await this.#advance(mark)
         // Of a file that is still empty nothing is known yet.
         this.#isCaughtUp ||= !follow || this.#highest !== undefined
         this.#waiters.resolve(ANY, undefined)
-        if (!follow) return
-        await sleep(clock, pollMs, signal)
+        if (changes === undefined) return
+        await changes.wait(clock, { ms: pollMs, signal })
         await file.check(mark.offset)
       }
     } catch (error) {
@@ -147,6 +150,8 @@ export class FileFeed implements SealedBlockFeed {
       this.#error = error instanceof Error ? error : new Error(messageOf(error), { cause: error })
       this.#fail(this.#error)
       this.#waiters.resolve(ANY, undefined)
+    } finally {
+      changes?.close()
     }
   }
 

@@ -150,7 +150,7 @@ export interface FileFeedOptions extends BlockListOptions {
   readonly path: string
   /** Whether to wait for lines that are appended. Without it the feed ends with the file. */
   readonly follow: boolean
-  /** How often a followed file is looked at, ms. */
+  /** How often a followed file is looked at, ms, where the system does not say that it changed. */
   readonly pollMs: number
   /** Every how many heights the place in the file is kept in memory, so that a reader can begin in the middle. */
   readonly markEvery: number

@@ -116,6 +116,19 @@ void describe('file feed', () => {
     })
   })
 
+  void it('looks at what it follows when the system says that it changed, and not only from time to time', async () => {
+    await withFeed(linesOf(1, 2), { follow: true, pollMs: 3_600_000 }, async (feed, path, signal) => {
+      assert.equal(await feed.awaitHighest({ signal }), 2)
+      for (let height = 3; height <= 60; height += 1) {
+        const settled = feed.settled(height, { signal })
+        await appendFile(path, lineOf(height))
+        assert.equal((await settled).height, height)
+      }
+      await rm(path)
+      await assert.rejects(feed.failed, { code: 'replaced' })
+    })
+  })
+
   void it('gives out what comes before a wrong line, then says which line and why', async () => {
     await withFeed(`${linesOf(1, 5)}{"height": 6}\n${lineOf(7)}`, {}, async (feed, path, signal) => {
       const { heights, error } = await drain(feed.blocks(2, { signal }))
