@@ -53,8 +53,8 @@ const COSTS: Readonly<Record<string, string>> = {
   'api.admin.maxConnections': 'fewer operators',
   'api.admin.maxInFlight': 'the same',
   'api.admin.maxJsonBytes': 'shorter orders',
-  'idle.emptiesCache':
-    'an idle node drops cached blobs, mapped pages of the index and compiled code: the first who asks waits for the disk, and a load is slower for some seconds'
+  'idle.emptiesCache': 'the first who asks an idle node waits for the disk, for the index too',
+  'idle.deepMs': 'after a shorter pause a load is slower for some seconds: what was compiled is gone'
 }
 
 type Leaf = number | boolean

@@ -6,6 +6,9 @@
  * not again before the node has worked in between, or has grown all the same: whoever reads metrics and status of an idle node leaves
  * garbage there, too little for a collection to fall due for hours.
  *
+ * What is compiled stays at first: code that has to be compiled anew makes the next load slow for some seconds. It goes when a node has been
+ * without work for long, or at once where memory is short.
+ *
  * A node that follows a chain is never quiet. It is calm when for as long no more than a part of what moved at the height of its load does: a
  * storm is over, and blocks go on coming. Then it collects as well, unless it has done so lately or has hardly grown since.
  */
@@ -26,8 +29,10 @@ export interface IdleOptions {
   readonly againMs: number
   /** … one that is but calm no sooner than this, since somebody waits while it collects. */
   readonly calmAgainMs: number
-  /** Whether what can be read or made again goes too (cached blobs, mapped pages, compiled code): the next who asks waits for it. */
+  /** Whether the cache of blobs is emptied too, and the pages of mapped files go: the next who asks for one waits for the disk. */
   readonly emptiesCache: boolean
+  /** After so long without work, ms, a rest drops what is compiled as well: the next load is slow for some seconds. */
+  readonly deepMs: number
 }
 
 export const defaultIdleOptions: IdleOptions = Object.freeze({
@@ -38,7 +43,8 @@ export const defaultIdleOptions: IdleOptions = Object.freeze({
   againBytes: 6 * 1024 * 1024,
   againMs: 60_000,
   calmAgainMs: 300_000,
-  emptiesCache: false
+  emptiesCache: false,
+  deepMs: 300_000
 })
 
 export interface IdleWatchComponents {
@@ -48,8 +54,8 @@ export interface IdleWatchComponents {
   readonly moved: () => number
   /** Resident bytes of the process. */
   readonly resident: () => number
-  /** `quiet`: nothing moves, so that nobody misses what is cached. */
-  readonly rest: (quiet: boolean) => void
+  /** `quiet`: nothing moves, so that nobody misses what is cached; `deep`: nor what is compiled. */
+  readonly rest: (use: { readonly quiet: boolean; readonly deep: boolean }) => void
   /** Called at the next look after it: what a collection finds is freed in the background. */
   readonly afterRest: () => void
 }
@@ -62,6 +68,8 @@ export class IdleWatch implements Service {
   #moved = 0
   #quietSince = 0
   #rested: 'no' | 'just' | 'yes' = 'no'
+  /** Its last rest dropped everything. */
+  #deep = false
   #restedAt = Number.NEGATIVE_INFINITY
   /** What was resident when it had rested. */
   #least = 0
@@ -93,7 +101,7 @@ export class IdleWatch implements Service {
 
   #look(): void {
     const { clock, moved } = this.#components
-    const { everyMs, quietMs, quietBytesPerSecond, calmPart } = this.#options
+    const { everyMs, quietMs, quietBytesPerSecond, calmPart, deepMs } = this.#options
     const now = clock.now()
     const total = moved()
     const bytes = total - this.#moved
@@ -106,14 +114,17 @@ export class IdleWatch implements Service {
     else if (!quiet) this.#rested = 'no'
     if (this.#rested === 'no' && now - this.#quietSince >= quietMs) this.#rest(now, true)
     else if (now - this.#calmSince >= quietMs && this.#hasGrown(now, quiet)) this.#rest(now, quiet)
+    else if (this.#rested === 'yes' && !this.#deep && now - this.#quietSince >= deepMs) this.#rest(now, true)
     this.#arm()
   }
 
   #rest(now: number, quiet: boolean): void {
     this.#rested = 'just'
     this.#restedAt = now
+    const { deepMs, quietMs } = this.#options
+    this.#deep = deepMs <= quietMs || (quiet && now - this.#quietSince >= deepMs)
     this.#components.metrics.rests.inc()
-    this.#components.rest(quiet)
+    this.#components.rest({ quiet, deep: this.#deep })
   }
 
   #settle(): void {

@@ -151,13 +151,12 @@ export function createMemory(config: Pick<NodeConfig, 'memory' | 'profile'>, com
     },
     idleWatch: (moved) => {
       const { idle } = roomOptions(config.profile)
-      const rest = (quiet: boolean): void => {
+      const rest = ({ quiet, deep }: { readonly quiet: boolean; readonly deep: boolean }): void => {
         if (quiet && idle.emptiesCache) {
           warehouse?.clear()
           components.pageOut()
         }
-        // Code that was dropped is compiled anew by the next load, which is slower for some seconds.
-        components.collect(idle.emptiesCache ? 'last-resort' : 'regular')
+        components.collect(deep ? 'last-resort' : 'regular')
       }
       const { clock, readResident: resident, trim: afterRest } = components
       return new IdleWatch({ clock, metrics, moved, resident, rest, afterRest }, idle)

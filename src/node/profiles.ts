@@ -102,7 +102,7 @@ const nano: RoomOptions = {
     adminReader: { ...defaultApiOptions.adminReader, maxStreams: 1 },
     admin: { ...defaultApiOptions.admin, maxConnections: 8, maxInFlight: 8, maxJsonBytes: MIB / 4 }
   },
-  idle: { ...defaultIdleOptions, emptiesCache: true }
+  idle: { ...defaultIdleOptions, emptiesCache: true, deepMs: defaultIdleOptions.quietMs }
 }
 
 const ROOM_OPTIONS: Readonly<Record<Profile, RoomOptions>> = { standard, nano, archive: standard }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Registry } from 'prom-client'
-import { createBudgetMetrics, defaultIdleOptions, IdleWatch } from '#src/budget/index.ts'
+import { createBudgetMetrics, defaultIdleOptions, type IdleOptions, IdleWatch } from '#src/budget/index.ts'
 import { VirtualClock } from '#test/support/virtual-clock.ts'
 
-const { everyMs, quietMs, quietBytesPerSecond, againBytes, againMs, calmAgainMs, calmPart } = defaultIdleOptions
+const { everyMs, quietMs, quietBytesPerSecond, againBytes, againMs, calmAgainMs, calmPart, deepMs } = defaultIdleOptions
 
-function watched() {
+function watched(options: Partial<IdleOptions> = {}) {
   const clock = new VirtualClock()
   const register = new Registry()
   const state = {
@@ -14,6 +14,7 @@ function watched() {
     resident: 100 * 1024 ** 2,
     rests: [] as number[],
     quiet: [] as boolean[],
+    deep: [] as boolean[],
     after: [] as number[]
   }
   const watch = new IdleWatch(
@@ -22,13 +23,14 @@ function watched() {
       metrics: createBudgetMetrics(register),
       moved: () => state.moved,
       resident: () => state.resident,
-      rest: (quiet) => {
+      rest: ({ quiet, deep }) => {
         state.rests.push(clock.now())
         state.quiet.push(quiet)
+        state.deep.push(deep)
       },
       afterRest: () => state.after.push(clock.now())
     },
-    defaultIdleOptions
+    { ...defaultIdleOptions, ...options }
   )
   const counted = async (): Promise<number> =>
     (await register.getSingleMetric('sealsync_budget_rests_total')?.get())?.values[0]?.value ?? -1
@@ -49,6 +51,33 @@ describe('idle watch', () => {
     await clock.run(worked + 3 * quietMs)
     assert.deepEqual(state.rests, [quietMs, worked + everyMs + quietMs])
     assert.equal(await counted(), 2)
+    await watch.stop()
+  })
+
+  it('drops what is compiled only after long without work, once, and begins anew with work', async () => {
+    const { clock, state, watch } = watched()
+    await watch.start()
+    await clock.run(3 * deepMs)
+    assert.deepEqual(
+      [state.rests, state.deep],
+      [
+        [quietMs, deepMs],
+        [false, true]
+      ]
+    )
+    state.moved += 1024 ** 2
+    await clock.run(clock.now() + deepMs)
+    assert.deepEqual(state.deep, [false, true, false])
+    await clock.run(clock.now() + deepMs)
+    assert.deepEqual(state.deep, [false, true, false, true])
+    await watch.stop()
+  })
+
+  it('drops it at the first rest where memory is short', async () => {
+    const { clock, state, watch } = watched({ deepMs: quietMs })
+    await watch.start()
+    await clock.run(3 * deepMs)
+    assert.deepEqual([state.rests, state.deep], [[quietMs], [true]])
     await watch.stop()
   })
 
