@@ -72,10 +72,9 @@ describe('paging out what is mapped', () => {
     await beside.close()
   })
 
-  it('says once where there is no such call', () => {
-    if (here) return
+  it('says once where it cannot be done, and does not throw', () => {
     const missing: unknown[] = []
-    const pageOut = filePager('/', (cause) => missing.push(cause))
+    const pageOut = filePager(join(tmpdir(), 'sealsync-that-is-not-there'), (cause) => missing.push(cause))
     pageOut()
     pageOut()
     assert.equal(missing.length, 1)
