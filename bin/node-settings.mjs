@@ -30,7 +30,7 @@ const NANO_ENVIRONMENT = {
 /**
  * For V8:
  * - a young generation of 16 MiB, which is Node's own as well: what a node that catches up does for a block lives for a good part of a
- *   second, and in a smaller one it is copied before it is garbage, a fifth of that node's CPU with 2 MiB and a tenth with 8. What sockets
+ *   second, and in a smaller one it is copied before it is garbage, a tenth of that node's CPU with 8 MiB. What sockets
  *   read would then be freed late, and is collected by bytes (`src/util/read-garbage.ts`). nano keeps to 1 MiB;
  * - V8 counts the bytes of blobs towards a limit that follows the small heap of objects, and would collect that heap once a
  *   second at 3 MiB/s: five times the live heap as the limit halves the CPU of a loaded node and costs some 4 MiB when idle;

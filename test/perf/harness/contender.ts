@@ -163,11 +163,15 @@ async function boxo(name: string, listen: ListenInput, want: Contender['want']):
   }
 }
 
+/** Several contenders may need the packages at the same time: they are installed once. */
+let installing: ReturnType<typeof run> | undefined
+
 /** The version of one of the packages beside Helia's peer, all of which are installed when it is not there; or why it cannot be had. */
 export async function beside(name: string): Promise<{ readonly version: string } | { readonly reason: string }> {
   const installed = join(HELIA_FOLDER, 'node_modules', name, 'package.json')
-  if (!existsSync(installed)) {
-    const { code, output } = await run('npm', ['ci', '--no-progress', '--ignore-scripts'], HELIA_FOLDER)
+  if (installing !== undefined || !existsSync(installed)) {
+    installing ??= run('npm', ['ci', '--no-progress', '--ignore-scripts'], HELIA_FOLDER)
+    const { code, output } = await installing
     if (code !== 0) return { reason: `its packages cannot be installed: ${output.trim().split('\n').at(-1) ?? ''}` }
   }
   return readJson(installed) as { version: string }
